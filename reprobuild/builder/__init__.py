@@ -1,0 +1,1 @@
+"""Derivation → Image: trees, tar, compression, wheel fragments, layers, image assembly."""

@@ -1,0 +1,1 @@
+"""Images as the OCI specifications describe them: types, references, layouts, archives, registries."""

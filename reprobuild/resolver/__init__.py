@@ -1,0 +1,1 @@
+"""Workspace → Lock: base images and Python distributions."""

@@ -1,0 +1,200 @@
+"""Content-addressed blobs, and records that say which blob answers which question.
+
+``blobs/sha256/ab/<hex>`` holds bytes under their own digest; ``records/<kind>/ab/<hex of key>`` holds small
+JSON documents. Both are written under a temporary name, fsynced and renamed, so a reader sees all or nothing
+and two writers of one name write the same bytes: no lock is needed, and ``kill -9`` leaves at most a file in
+``tmp/``. A blob is hashed again whenever its bytes cross a trust boundary (`read`, `chunks`).
+"""
+
+import errno
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from reprobuild.canonical import Digest, canonical_json, digest_of, hex_of
+from reprobuild.errors import ContentError, MachineError
+
+__all__ = ["CHUNK", "BlobWriter", "Store", "default_root", "machine_errors", "replace_file"]
+
+CHUNK = 1024 * 1024
+"""How many bytes are read at a time."""
+
+
+def default_root(environ: Mapping[str, str]) -> Path:
+    """Return the user's store: ``REPROBUILD_STORE``, or a folder in the platform's cache folder."""
+    if chosen := environ.get("REPROBUILD_STORE"):
+        return Path(chosen)
+    from platformdirs import user_cache_path  # noqa: PLC0415 - not needed where the variable is set
+
+    return user_cache_path("reprobuild")
+
+
+class BlobWriter:
+    """A blob being written; its digest is computed on the way. Made by `Store.writer`."""
+
+    def __init__(self, file: BinaryIO, hash_: Any) -> None:
+        self._file = file
+        self._hash = hash_
+        self.size = 0
+
+    def write(self, data: bytes) -> None:
+        """Append *data*."""
+        self._hash.update(data)
+        self._file.write(data)
+        self.size += len(data)
+
+    @property
+    def digest(self) -> Digest:
+        """The digest of what has been written so far."""
+        return Digest("sha256:" + self._hash.hexdigest())
+
+
+class Store:
+    """The blobs and records under one folder, shared by connectors, runs and processes."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def path(self, digest: Digest) -> Path:
+        """Return where the blob *digest* is or would be."""
+        name = hex_of(digest)
+        return self.root / "blobs" / "sha256" / name[:2] / name
+
+    def has(self, digest: Digest, size: int | None = None) -> bool:
+        """Say whether the blob is there, with *size* bytes if given; its bytes are not read."""
+        try:
+            return size is None or self.path(digest).stat().st_size == size
+        except FileNotFoundError:
+            return False
+
+    def __contains__(self, digest: Digest) -> bool:
+        return self.path(digest).exists()
+
+    def chunks(self, digest: Digest) -> Iterator[bytes]:
+        """Yield the blob's bytes; raise ContentError at the end if they are not what *digest* says."""
+        found = hashlib.sha256()
+        with self.open(digest) as file:
+            while chunk := file.read(CHUNK):
+                found.update(chunk)
+                yield chunk
+        if found.hexdigest() != hex_of(digest):
+            raise self._damaged(digest)
+
+    def open(self, digest: Digest) -> BinaryIO:
+        """Open the blob for reading, unverified: whoever consumes it checks it."""
+        try:
+            return self.path(digest).open("rb")
+        except FileNotFoundError as error:
+            raise ContentError(f"{digest} is not in the store", where=str(self.root)) from error
+
+    def read(self, digest: Digest) -> bytes:
+        """Return the bytes of a small blob, verified."""
+        return b"".join(self.chunks(digest))
+
+    @contextmanager
+    def writer(self, expected: Digest | None = None, *, where: str | None = None) -> Iterator[BlobWriter]:
+        """Open a blob for writing; it enters the store when the block ends without an exception.
+
+        With *expected*, other bytes raise ContentError and nothing enters the store.
+        """
+        with machine_errors(self.root), _temporary(self.root / "tmp") as (file, temporary):
+            writer = BlobWriter(file, hashlib.sha256())
+            yield writer
+            if expected is not None and writer.digest != expected:
+                raise ContentError(
+                    f"the bytes are {writer.digest}, not {expected}",
+                    where=where,
+                    hint="whoever serves it changed it, or it broke on the way; try again, then look at the source",
+                )
+            _commit(file, temporary, self.path(writer.digest))
+
+    def add(self, data: bytes) -> Digest:
+        """Put *data* into the store and return its digest."""
+        digest = digest_of(data)
+        if not self.has(digest, len(data)):
+            with self.writer() as writer:
+                writer.write(data)
+        return digest
+
+    def add_chunks(self, chunks: Iterable[bytes], expected: Digest, *, where: str | None = None) -> None:
+        """Put the bytes of *chunks* into the store; raise ContentError unless they are *expected*."""
+        with self.writer(expected, where=where) as writer:
+            for chunk in chunks:
+                writer.write(chunk)
+
+    def record(self, kind: str, key: Digest) -> dict[str, Any] | None:
+        """Return the record of *kind* under *key*; None if there is none or it cannot be read."""
+        try:
+            value = json.loads(self._record_path(kind, key).read_bytes())
+        except (FileNotFoundError, ValueError):
+            return None
+        return value if isinstance(value, dict) else None
+
+    def write_record(self, kind: str, key: Digest, value: Mapping[str, Any]) -> None:
+        """Set the record of *kind* under *key*."""
+        replace_file(self._record_path(kind, key), canonical_json(value), scratch=self.root / "tmp")
+
+    def _record_path(self, kind: str, key: Digest) -> Path:
+        name = hex_of(key)
+        return self.root / "records" / kind / name[:2] / name
+
+    def discard(self, digest: Digest) -> None:
+        """Take a damaged blob out of the store, so that the next run makes or fetches it again."""
+        self.path(digest).unlink(missing_ok=True)
+
+    def _damaged(self, digest: Digest) -> ContentError:
+        self.discard(digest)
+        return ContentError(
+            f"{digest} was damaged and has been removed",
+            where=str(self.root),
+            hint="run the command again: it will be made or fetched anew",
+        )
+
+
+def replace_file(path: Path, data: bytes, *, scratch: Path | None = None) -> None:
+    """Write *data* to *path* so that a reader, or a crash, sees the old bytes or the new ones, never a part."""
+    with machine_errors(path), _temporary(scratch or path.parent) as (file, temporary):
+        file.write(data)
+        _commit(file, temporary, path)
+
+
+@contextmanager
+def machine_errors(place: Path) -> Iterator[None]:
+    """Turn what the operating system refuses at *place* into a MachineError with the next step."""
+    hints = {
+        errno.ENOSPC: "free some space, or point REPROBUILD_STORE to a larger disk",
+        errno.EDQUOT: "free some space, or point REPROBUILD_STORE to a larger disk",
+        errno.EACCES: "check who owns it, or point REPROBUILD_STORE to a folder of yours",
+        errno.EROFS: "point REPROBUILD_STORE to a folder that can be written",
+    }
+    try:
+        yield
+    except OSError as error:
+        hint = hints.get(error.errno or 0)
+        raise MachineError(error.strerror or str(error), where=error.filename or str(place), hint=hint) from error
+
+
+@contextmanager
+def _temporary(folder: Path) -> Iterator[tuple[BinaryIO, Path]]:
+    folder.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(prefix=".tmp-", dir=folder)
+    path = Path(name)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            yield file, path
+    finally:
+        path.unlink(missing_ok=True)
+
+
+def _commit(file: BinaryIO, temporary: Path, final: Path) -> None:
+    file.flush()
+    # mkstemp makes files for the owner alone; a store or a lock may be shared, as other files are.
+    os.fchmod(file.fileno(), 0o644)
+    os.fsync(file.fileno())
+    final.parent.mkdir(parents=True, exist_ok=True)
+    temporary.replace(final)

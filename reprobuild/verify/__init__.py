@@ -1,0 +1,1 @@
+"""What was built, held against what the lock records."""
