@@ -1,0 +1,167 @@
+"""The lock's values: what is pinned for base images and for connectors (design §6).
+
+Read by `reprobuild.lock_reader`, written by `reprobuild.lock_writer`; both are exact inverses, so a lock that
+nobody changed is written back byte for byte.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from reprobuild.canonical import Digest
+from reprobuild.oci.types import Platform
+
+__all__ = [
+    "BASE_LOCK",
+    "FORMAT",
+    "BaseDirectory",
+    "BaseDistribution",
+    "BaseImage",
+    "BasePlatform",
+    "ConnectorLock",
+    "Interpreter",
+    "Libc",
+    "Lock",
+    "Output",
+    "Package",
+    "Wheel",
+    "lock_path",
+]
+
+FORMAT = 1
+"""The format that binds every byte rule of design §9."""
+
+BASE_LOCK = "base-images.lock.toml"
+
+
+def lock_path(connector: str) -> str:
+    """Return where the lock of *connector* is, relative to the workspace."""
+    return f"lock/pylock.{connector}.toml"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wheel:
+    """A wheel by file name, size in bytes and digest; where it comes from is the index's business."""
+
+    file: str
+    size: int
+    digest: Digest
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Package:
+    """A distribution at one version with the wheels that the platforms install, sorted by file name.
+
+    ``marker`` (PEP 508) restricts it to some platforms; ``name`` is normalised (PEP 503).
+    """
+
+    name: str
+    version: str
+    wheels: tuple[Wheel, ...]
+    marker: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Output:
+    """A derivation, and the manifest that building it gave when it was recorded."""
+
+    derivation: Digest
+    manifest: Digest
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConnectorLock:
+    """``lock/pylock.<name>.toml``: packages sorted by name, outputs by platform."""
+
+    name: str
+    base: str
+    python: str
+    requirements: tuple[str, ...]
+    environments: tuple[str, ...]
+    packages: tuple[Package, ...]
+    outputs: Mapping[Platform, Output] = field(default_factory=dict)
+    format: int = FORMAT
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, order=True)
+class Libc:
+    """A C library and its version as the dynamic linker counts it: glibc 2.36, musl 1.2."""
+
+    family: str
+    major: int
+    minor: int
+
+    def __str__(self) -> str:
+        return f"{self.family} {self.major}.{self.minor}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Interpreter:
+    """Absolute paths of a base image's Python: the executable, and the schemes that wheels install into."""
+
+    executable: str
+    purelib: str
+    platlib: str
+    scripts: str
+    include: str
+    data: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BaseDistribution:
+    """A distribution that the base brings along, and the paths to remove before another version goes in."""
+
+    name: str
+    version: str
+    paths: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BaseDirectory:
+    """A directory of the base whose mode or owner is not 0755 and root's."""
+
+    path: str
+    mode: int
+    uid: int
+    gid: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BasePlatform:
+    """One platform of a base image, and what its files say that a builder has to respect.
+
+    ``manifest`` is what is locked; ``size`` is that of the manifest in bytes. ``links`` maps the base's
+    symbolic links to directories near the root to what they say.
+    """
+
+    manifest: Digest
+    config: Digest
+    size: int
+    links: Mapping[str, str]
+    directories: tuple[BaseDirectory, ...]
+    distributions: tuple[BaseDistribution, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BaseImage:
+    """A base image: the reference as written, the digest it resolved to, and what all platforms share.
+
+    ``python`` and ``pip`` are versions read from files, ``pip_wheel`` is what the built image must have.
+    """
+
+    name: str
+    image: str
+    index: Digest
+    python: str
+    pip: str | None
+    libc: Libc
+    interpreter: Interpreter
+    platforms: Mapping[Platform, BasePlatform]
+    pip_wheel: Wheel | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lock:
+    """Everything that is pinned: base images and connectors by name."""
+
+    bases: Mapping[str, BaseImage]
+    connectors: Mapping[str, ConnectorLock]
