@@ -19,7 +19,7 @@ from typing import Any, BinaryIO
 from reprobuild.canonical import Digest, canonical_json, digest_of, hex_of
 from reprobuild.errors import ContentError, MachineError
 
-__all__ = ["CHUNK", "BlobWriter", "Store", "default_root", "machine_errors", "replace_file"]
+__all__ = ["CHUNK", "BlobWriter", "Store", "default_root", "machine_errors", "replace_file", "replacing"]
 
 CHUNK = 1024 * 1024
 """How many bytes are read at a time."""
@@ -158,8 +158,15 @@ class Store:
 
 def replace_file(path: Path, data: bytes, *, scratch: Path | None = None) -> None:
     """Write *data* to *path* so that a reader, or a crash, sees the old bytes or the new ones, never a part."""
-    with machine_errors(path), _temporary(scratch or path.parent) as (file, temporary):
+    with replacing(path, scratch=scratch) as file:
         file.write(data)
+
+
+@contextmanager
+def replacing(path: Path, *, scratch: Path | None = None) -> Iterator[BinaryIO]:
+    """Open a file that takes the place of *path* when the block ends without an exception, whole or not at all."""
+    with machine_errors(path), _temporary(scratch or path.parent) as (file, temporary):
+        yield file
         _commit(file, temporary, path)
 
 
