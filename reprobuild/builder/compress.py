@@ -5,13 +5,14 @@ and members simply follow one another. So memory is bounded, cores can share a l
 fragment can be placed into any layer as it is. gzip is libdeflate's at level 6, pinned with the format.
 """
 
-import zlib
 from collections.abc import Callable, Iterable, Iterator
-from typing import Literal
+from functools import cache
+from typing import Any, Literal
 
-from reprobuild.errors import MachineError
+from reprobuild.builder.tar import END
+from reprobuild.errors import ContentError, MachineError
 
-__all__ = ["MEMBER_SIZE", "Compression", "blocks", "compressor"]
+__all__ = ["MEMBER_SIZE", "Compression", "blocks", "compressor", "decompressor", "end_member"]
 
 Compression = Literal["gzip", "zstd"]
 
@@ -48,21 +49,44 @@ def compressor(compression: Compression) -> Callable[[bytes], bytes]:
     return _gzip() if compression == "gzip" else _zstd()
 
 
+def decompressor(compression: Compression) -> Callable[[bytes], bytes]:
+    """Return the function that turns one member or frame back into its block; ContentError if it is damaged."""
+    if compression == "zstd":
+        zstd = _zstd_module()
+
+        def block_of_frame(frame: bytes) -> bytes:
+            return bytes(zstd.decompress(frame))
+
+        return block_of_frame
+    from deflate import DeflateError, gzip_decompress  # noqa: PLC0415
+
+    def block_of_member(member: bytes) -> bytes:
+        try:
+            return bytes(gzip_decompress(member))
+        except (DeflateError, ValueError, MemoryError) as error:
+            raise ContentError(f"a gzip member is damaged: {error}") from error
+
+    return block_of_member
+
+
+@cache
+def end_member(compression: Compression) -> tuple[bytes, bytes]:
+    """Return the end of an archive, as it is and as one member; equal for every layer."""
+    return END, compressor(compression)(END)
+
+
 def _gzip() -> Callable[[bytes], bytes]:
-    from deflate import deflate_compress  # noqa: PLC0415 - a no-op build compresses nothing
+    from deflate import crc32, deflate_compress  # noqa: PLC0415 - a no-op build compresses nothing
 
     def member(block: bytes) -> bytes:
-        trailer = zlib.crc32(block).to_bytes(4, "little") + len(block).to_bytes(4, "little")
+        trailer = crc32(block).to_bytes(4, "little") + len(block).to_bytes(4, "little")
         return _GZIP_HEADER + bytes(deflate_compress(block, _GZIP_LEVEL)) + trailer
 
     return member
 
 
 def _zstd() -> Callable[[bytes], bytes]:
-    try:
-        from compression import zstd  # type: ignore[import-not-found,unused-ignore]  # noqa: PLC0415
-    except ImportError:
-        from backports import zstd  # noqa: PLC0415
+    zstd = _zstd_module()
     if zstd.zstd_version != _ZSTD_VERSION:
         raise MachineError(
             f"this Python's zstd is {zstd.zstd_version}; format 1 is written by {_ZSTD_VERSION} alone",
@@ -76,3 +100,11 @@ def _zstd() -> Callable[[bytes], bytes]:
         return bytes(zstd.compress(block, options=options))
 
     return frame
+
+
+def _zstd_module() -> Any:
+    try:
+        from compression import zstd  # type: ignore[import-not-found,unused-ignore]  # noqa: PLC0415
+    except ImportError:
+        from backports import zstd  # noqa: PLC0415
+    return zstd

@@ -66,7 +66,7 @@ def header(entry: Entry, *, epoch: int) -> bytes:
         )
         if value > limit
     ]
-    records += [(f"SCHILY.xattr.{key}", value) for key, value in sorted(entry.xattrs.items())]
+    records += [(f"SCHILY.xattr.{key}", value) for key, value in entry.xattrs]
     extended = _pax(records, epoch) if records else b""
     if short is None:
         prefix, short = b"", name.encode("utf-8")[:100]

@@ -4,13 +4,17 @@ An entry is metadata only; contents travel beside it as chunks of bytes, so that
 Paths are relative to the image's root, in POSIX form, without a leading slash: ``usr/bin/python3``.
 """
 
+import posixpath
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal
 
 from reprobuild.errors import ContentError
 
-__all__ = ["Entry", "checked_path", "directory", "in_order", "parents", "regular_file", "symlink", "whiteout"]
+__all__ = ["Entry", "checked_path", "directory", "in_order", "parents", "regular_file", "resolve", "symlink", "whiteout"]
+
+_MOST_LINKS = 40
+"""As many as Linux follows (path_resolution(7))."""
 
 Kind = Literal["file", "directory", "symlink", "hardlink", "character", "block", "fifo"]
 
@@ -20,7 +24,7 @@ class Entry:
     """One path of a tree: its kind, permission bits, numeric owner, and for a file its size in bytes.
 
     ``target`` is what a symlink says, or for a hard link the path of the entry that it repeats. ``device``
-    is (major, minor). ``xattrs`` maps names such as ``security.capability`` to values.
+    is (major, minor). ``xattrs`` pairs names such as ``security.capability`` with values, sorted by name.
     """
 
     path: str
@@ -31,7 +35,7 @@ class Entry:
     size: int = 0
     target: str = ""
     device: tuple[int, int] = (0, 0)
-    xattrs: Mapping[str, bytes] = field(default_factory=dict)
+    xattrs: tuple[tuple[str, bytes], ...] = ()
 
 
 def regular_file(path: str, size: int, *, executable: bool = False) -> Entry:
@@ -65,6 +69,22 @@ def parents(path: str, *, below: str = "") -> list[str]:
     parts = path.split("/")[:-1]
     start = len(below.split("/")) if below else 0
     return ["/".join(parts[: count + 1]) for count in range(start, len(parts))]
+
+
+def resolve(path: str, links: Mapping[str, str]) -> str:
+    """Return *path* with the symbolic links on the way to it followed; *links* maps link paths to what they say.
+
+    An entry written through a link would replace it by a directory and cut off what lies behind it.
+    """
+    if not links:
+        return path
+    for _ in range(_MOST_LINKS):
+        parent = next((parent for parent in parents(path) if parent in links), None)
+        if parent is None:
+            return path
+        target = posixpath.join("/", posixpath.dirname(parent), links[parent])
+        path = (posixpath.normpath(target) + path[len(parent) :]).lstrip("/")
+    raise ContentError(f"symbolic links of the base lead {path!r} in a circle")
 
 
 def checked_path(path: str, *, where: str | None = None) -> str:

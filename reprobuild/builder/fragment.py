@@ -1,0 +1,124 @@
+"""Fragments: entries as tar bytes, compressed once, ready to stand in any layer.
+
+A fragment is kept closed, that is with the end of the archive as one more member of a constant length, so that
+it is a valid layer by itself. To join fragments, the end is cut off all but the last: no byte is compressed
+twice. What is remembered of a fragment is enough to place it, inflate it and know its diffID.
+"""
+
+import hashlib
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from reprobuild.builder.compress import Compression, blocks, compressor, end_member
+from reprobuild.builder.tar import archive
+from reprobuild.builder.tree import Entry, directory
+from reprobuild.builder.wheel import Site, contents, open_wheel, plan_wheel
+from reprobuild.canonical import Digest, canonical_json, digest_of, parse_digest
+from reprobuild.errors import ContentError
+from reprobuild.lockfile import FORMAT, Wheel
+from reprobuild.store import Store
+
+__all__ = ["Fragment", "Tick", "fragment_key", "make_fragment", "parse_fragment", "wheel_fragment"]
+
+
+Tick = Callable[[int], None]
+
+
+def _nobody(_: int) -> None:
+    """Watch nothing."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fragment:
+    """A closed fragment in the store: its blob, its diffID as a layer of its own, and its members.
+
+    ``size`` and ``members`` count compressed bytes, the closing member left out of ``members``.
+    """
+
+    blob: Digest
+    diff_id: Digest
+    size: int
+    members: tuple[int, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the record that the store keeps."""
+        return {"blob": self.blob, "diffID": self.diff_id, "size": self.size, "members": list(self.members)}
+
+
+def parse_fragment(value: Mapping[str, Any]) -> Fragment:
+    """Return the fragment of a store's record; raise ContentError if it is none."""
+    members, size = value.get("members"), value.get("size")
+    if not isinstance(size, int) or not isinstance(members, list) or not all(isinstance(m, int) for m in members):
+        raise ContentError("not a record of a fragment")
+    return Fragment(
+        blob=parse_digest(value.get("blob")),
+        diff_id=parse_digest(value.get("diffID")),
+        size=size,
+        members=tuple(members),
+    )
+
+
+def fragment_key(wheel: Wheel, site: Site, *, epoch: int, compression: Compression) -> Digest:
+    """Return the key of a wheel's fragment: everything that its bytes depend on."""
+    paths = site.interpreter
+    return digest_of(
+        canonical_json(
+            {
+                "format": FORMAT,
+                "wheel": [wheel.file, wheel.digest],
+                "interpreter": {name: getattr(paths, name) for name in paths.__slots__},
+                "links": dict(site.links),
+                "bytecode": "none",
+                "epoch": epoch,
+                "compression": compression,
+            }
+        )
+    )
+
+
+def wheel_fragment(
+    wheel: Wheel, site: Site, store: Store, *, epoch: int, compression: Compression, tick: Tick = _nobody
+) -> Fragment:
+    """Turn a wheel of the store into a fragment in the store, streaming; its bytes are verified on the way.
+
+    Blocking, and safe to call from several threads for different wheels. *tick* is told of every block, in
+    bytes before compression, and may raise to stop the work.
+    """
+    _verify(wheel, store)
+    with store.open(wheel.digest) as file, open_wheel(file, wheel.file) as zip_:
+        plan = plan_wheel(zip_, wheel.file, site)
+        folders = {folder for planned in plan for folder in site.parents(planned.entry.path)}
+        pieces: dict[str, tuple[Entry, Iterable[bytes]]] = {path: (directory(path), ()) for path in folders}
+        for planned in plan:
+            if planned.entry.path in folders:
+                raise ContentError(f"{planned.entry.path} is a file and a folder", where=wheel.file)
+            pieces[planned.entry.path] = (planned.entry, contents(zip_, planned, wheel.file))
+        ordered = (pieces[path] for path in sorted(pieces, key=str.encode))
+        return make_fragment(archive(ordered, epoch=epoch), store, compression, tick=tick)
+
+
+def make_fragment(tar: Iterable[bytes], store: Store, compression: Compression, *, tick: Tick = _nobody) -> Fragment:
+    """Compress the tar bytes of some entries into the store, and close them."""
+    compress = compressor(compression)
+    uncompressed = hashlib.sha256()
+    members: list[int] = []
+    with store.writer() as writer:
+        for block in blocks(tar):
+            uncompressed.update(block)
+            member = compress(block)
+            writer.write(member)
+            members.append(len(member))
+            tick(len(block))
+        end, member = end_member(compression)
+        uncompressed.update(end)
+        writer.write(member)
+        blob, size = writer.digest, writer.size
+    diff_id = Digest("sha256:" + uncompressed.hexdigest())
+    return Fragment(blob=blob, diff_id=diff_id, size=size, members=tuple(members))
+
+
+def _verify(wheel: Wheel, store: Store) -> None:
+    """Hash the wheel before it is used: a store is a cache, and a cache is believed by digest only."""
+    for _ in store.chunks(wheel.digest):
+        pass

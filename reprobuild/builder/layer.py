@@ -1,0 +1,97 @@
+"""Layers: one fragment as it is, or several joined; and the rule that says which wheels share a layer."""
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from reprobuild.builder.compress import Compression, decompressor, end_member
+from reprobuild.builder.fragment import Fragment
+from reprobuild.canonical import Digest, canonical_json, digest_of, parse_digest
+from reprobuild.errors import ContentError
+from reprobuild.lockfile import Wheel
+from reprobuild.oci.types import LAYER_GZIP, LAYER_ZSTD, Descriptor
+from reprobuild.store import Store
+
+__all__ = ["LARGE_WHEEL", "LARGE_WHEELS", "Layer", "join", "layering"]
+
+LARGE_WHEELS = 24
+"""How many wheels get a layer of their own at most: overlay stops near 127 layers, bases and hooks need some."""
+LARGE_WHEEL = 1024 * 1024
+"""The size in bytes from which a wheel gets a layer of its own: few wheels hold most of the bytes."""
+
+_Sized = TypeVar("_Sized", bound=Wheel)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Layer:
+    """A layer's descriptor and the digest of its uncompressed bytes."""
+
+    descriptor: Descriptor
+    diff_id: Digest
+
+
+def layering(wheels: Sequence[Wheel]) -> tuple[tuple[Wheel, ...], ...]:
+    """Return *wheels* in layers: the largest alone, in the order given, then one that all others share.
+
+    A function of the lock alone, so that connectors which share a large wheel share its layer.
+    """
+    by_size = sorted(wheels, key=lambda wheel: (-wheel.size, wheel.file))
+    large = {wheel.file for wheel in by_size[:LARGE_WHEELS] if wheel.size >= LARGE_WHEEL}
+    rest = tuple(wheel for wheel in wheels if wheel.file not in large)
+    return tuple((wheel,) for wheel in wheels if wheel.file in large) + ((rest,) if rest else ())
+
+
+def join(fragments: Sequence[Fragment], store: Store, compression: Compression) -> Layer:
+    """Return the layer that holds *fragments* in order; it is made once for each list of fragments.
+
+    Every byte is hashed on the way, compressed and inflated, and none is compressed again.
+    """
+    media_type = LAYER_GZIP if compression == "gzip" else LAYER_ZSTD
+    if len(fragments) == 1:
+        only = fragments[0]
+        return _layer(media_type, only.blob, only.size, only.diff_id)
+    key = digest_of(canonical_json([fragment.blob for fragment in fragments]))
+    if (known := store.record("layer", key)) is not None:
+        digest, size = parse_digest(known.get("digest")), int(known.get("size", -1))
+        if store.has(digest, size):
+            return _layer(media_type, digest, size, parse_digest(known.get("diffID")))
+    layer = _join(fragments, store, compression, media_type)
+    found = layer.descriptor
+    store.write_record("layer", key, {"digest": found.digest, "size": found.size, "diffID": layer.diff_id})
+    return layer
+
+
+def _layer(media_type: str, digest: Digest, size: int, diff_id: Digest) -> Layer:
+    return Layer(descriptor=Descriptor(media_type=media_type, digest=digest, size=size), diff_id=diff_id)
+
+
+def _join(fragments: Sequence[Fragment], store: Store, compression: Compression, media_type: str) -> Layer:
+    inflate = decompressor(compression)
+    end, last = end_member(compression)
+    uncompressed = hashlib.sha256()
+    with store.writer() as writer:
+        for fragment in fragments:
+            for member in _members(fragment, store, last):
+                uncompressed.update(inflate(member))
+                writer.write(member)
+        uncompressed.update(end)
+        writer.write(last)
+        digest, size = writer.digest, writer.size
+    return _layer(media_type, digest, size, Digest("sha256:" + uncompressed.hexdigest()))
+
+
+def _members(fragment: Fragment, store: Store, last: bytes) -> Iterator[bytes]:
+    """Yield the members of a fragment but the closing one; a blob that is damaged leaves the store."""
+    found = hashlib.sha256()
+    with store.open(fragment.blob) as file:
+        for length in fragment.members:
+            member = file.read(length)
+            found.update(member)
+            yield member
+        found.update(file.read(len(last)))
+    if "sha256:" + found.hexdigest() != fragment.blob:
+        store.discard(fragment.blob)
+        raise ContentError(
+            f"{fragment.blob} was damaged and has been removed", where=str(store.root), hint="run the command again"
+        )

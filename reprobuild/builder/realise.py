@@ -1,0 +1,206 @@
+"""Derivations → images in the store: the one place where the builder's pure steps meet threads and files.
+
+Wheels are the unit of work: each that any of the images needs becomes a fragment once, the largest first, on
+as many threads as there are processors. Then every image is assembled from what is there.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import anyio
+import anyio.from_thread
+import anyio.to_thread
+
+from reprobuild.builder.base import stored_manifest
+from reprobuild.builder.connector import ConnectorFile
+from reprobuild.builder.fragment import Fragment, fragment_key, make_fragment, parse_fragment, wheel_fragment
+from reprobuild.builder.image import assemble_image
+from reprobuild.builder.layer import Layer, join, layering
+from reprobuild.builder.plan import Outcome, PlannedImage
+from reprobuild.builder.setup import folders, root_links, setup_entries, site_of
+from reprobuild.builder.tar import archive
+from reprobuild.builder.tree import Entry, directory, in_order, regular_file, resolve, symlink
+from reprobuild.builder.wheel import Site
+from reprobuild.canonical import Digest
+from reprobuild.derivation import Derivation
+from reprobuild.errors import ContentError
+from reprobuild.lockfile import Wheel
+from reprobuild.oci.types import Descriptor, Manifest, Platform, parse_manifest
+from reprobuild.progress import Progress, Task
+from reprobuild.store import CHUNK, Store, machine_errors
+
+__all__ = ["BuiltImage", "built_image", "realise"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BuiltImage:
+    """An image that is in the store, and how it stands to the lock.
+
+    ``size`` counts the bytes of all its blobs, base layers included; ``expected`` is what the lock records.
+    """
+
+    connector: str
+    platform: Platform
+    derivation: Digest
+    manifest: Descriptor
+    size: int
+    outcome: Outcome
+    expected: Digest | None
+    cached: bool
+
+
+def built_image(planned: PlannedImage, manifest: Descriptor, store: Store, *, cached: bool) -> BuiltImage:
+    """Return *planned* as built, with *manifest*, which is in the store."""
+    parsed = parse_manifest(store.read(manifest.digest))
+    return BuiltImage(
+        connector=planned.derivation.connector,
+        platform=planned.derivation.platform,
+        derivation=planned.key,
+        manifest=manifest,
+        size=manifest.size + parsed.config.size + sum(layer.size for layer in parsed.layers),
+        outcome=planned.outcome(manifest.digest),
+        expected=planned.recorded.manifest if planned.recorded else None,
+        cached=cached,
+    )
+
+
+async def realise(
+    images: Sequence[PlannedImage], store: Store, progress: Progress, *, workers: int
+) -> tuple[BuiltImage, ...]:
+    """Build what is missing of *images* and return them all, in order.
+
+    Wheels, base manifests and configs must be in the store. *workers*: threads at most.
+    """
+    limiter = anyio.CapacityLimiter(workers)
+    await _make_fragments([image.derivation for image in images if image.manifest is None], store, progress, limiter)
+    built: dict[int, BuiltImage] = {}
+
+    async def one(position: int, image: PlannedImage) -> None:
+        cached = image.manifest is not None
+        manifest = image.manifest or await anyio.to_thread.run_sync(_assemble, image, store, limiter=limiter)
+        built[position] = built_image(image, manifest, store, cached=cached)
+
+    async with anyio.create_task_group() as group:
+        for position, image in enumerate(images):
+            group.start_soon(one, position, image)
+    return tuple(built[position] for position in range(len(images)))
+
+
+async def _make_fragments(
+    derivations: Sequence[Derivation], store: Store, progress: Progress, limiter: anyio.CapacityLimiter
+) -> None:
+    """Make every fragment that is missing, each once, the largest wheels first so that no thread ends alone."""
+    wanted: dict[Digest, tuple[Wheel, Site, Derivation]] = {}
+    for derivation in derivations:
+        site = site_of(derivation)
+        for wheel in derivation.installed:
+            key = fragment_key(wheel, site, epoch=derivation.epoch, compression=derivation.compression)
+            if key not in wanted and _fragment(store, key) is None:
+                wanted[key] = (wheel, site, derivation)
+    if not wanted:
+        return
+    jobs = sorted(wanted.items(), key=lambda job: (-job[1][0].size, job[1][0].file))
+    task = progress.task("wheel layers", len(jobs), unit="wheels")
+    async with anyio.create_task_group() as group:
+        for key, (wheel, site, derivation) in jobs:
+            work = partial(_make_fragment, key, wheel, site, derivation, store, task)
+            group.start_soon(partial(anyio.to_thread.run_sync, work, limiter=limiter))
+    task.finish()
+
+
+def _make_fragment(key: Digest, wheel: Wheel, site: Site, derivation: Derivation, store: Store, task: Task) -> None:
+    def tick(_: int) -> None:
+        anyio.from_thread.check_cancelled()
+
+    tick(0)
+    fragment = wheel_fragment(
+        wheel, site, store, epoch=derivation.epoch, compression=derivation.compression, tick=tick
+    )
+    store.write_record("fragment", key, fragment.to_json())
+    task.advance(1)
+
+
+def _fragment(store: Store, key: Digest) -> Fragment | None:
+    """Return the fragment under *key* if record and blob are there."""
+    record = store.record("fragment", key)
+    if record is None:
+        return None
+    try:
+        fragment = parse_fragment(record)
+    except ContentError:
+        return None
+    return fragment if store.has(fragment.blob, fragment.size) else None
+
+
+def _assemble(image: PlannedImage, store: Store) -> Descriptor:
+    """Put the image together from fragments that are in the store, and remember it by its derivation."""
+    derivation = image.derivation
+    base, base_config = stored_manifest(derivation.base, derivation.platform, store)
+    layers = [(_entries_layer(setup_entries(derivation), derivation, store), "base setup")]
+    layers += _wheel_layers(derivation, store)
+    layers.append((_connector_layer(derivation, store), f"connector {derivation.connector}"))
+    config, manifest = assemble_image(derivation, base, base_config, layers)
+    store.add(config.data)
+    store.add(manifest.data)
+    store.write_record("output", image.key, {"manifest": manifest.descriptor.digest, "base": _count(base)})
+    return manifest.descriptor
+
+
+def _count(base: Manifest) -> int:
+    return len(base.layers)
+
+
+def _wheel_layers(derivation: Derivation, store: Store) -> list[tuple[Layer, str]]:
+    site = site_of(derivation)
+    layers = []
+    for group in layering(derivation.installed):
+        fragments = []
+        for wheel in group:
+            key = fragment_key(wheel, site, epoch=derivation.epoch, compression=derivation.compression)
+            fragment = _fragment(store, key)
+            if fragment is None:
+                raise ContentError(f"the fragment of {wheel.file} has left the store", hint="run the command again")
+            fragments.append(fragment)
+        word = "wheel " + group[0].file if len(group) == 1 else f"{len(group)} wheels"
+        layers.append((join(fragments, store, derivation.compression), word))
+    return layers
+
+
+def _connector_layer(derivation: Derivation, store: Store) -> Layer:
+    """Return the layer of the connector's own files, which always holds its workdir."""
+    links = root_links(derivation)
+    workdir = resolve(derivation.workdir.strip("/"), links)
+    files = {resolve(file.path, links): file for file in derivation.files}
+    entries = {path: _entry(path, file) for path, file in files.items()}
+    made = folders([*files, f"{workdir}/x"] if workdir else files, derivation.base_platform.directories)
+    entries |= {entry.path: entry for entry in made}
+    ordered = in_order(entries.values())
+    tar = archive(((entry, _content(files.get(entry.path))) for entry in ordered), epoch=derivation.epoch)
+    return join([make_fragment(tar, store, derivation.compression)], store, derivation.compression)
+
+
+def _entry(path: str, file: ConnectorFile) -> Entry:
+    if file.target:
+        return symlink(path, file.target)
+    return regular_file(path, file.size, executable=file.executable)
+
+
+def _content(file: ConnectorFile | None) -> Iterator[bytes]:
+    """Yield a connector file's bytes; it may not have changed since the derivation named its digest."""
+    if file is None or file.target:
+        return
+    import hashlib  # noqa: PLC0415
+
+    found = hashlib.sha256()
+    with machine_errors(file.source), file.source.open("rb") as stream:
+        while chunk := stream.read(CHUNK):
+            found.update(chunk)
+            yield chunk
+    if "sha256:" + found.hexdigest() != file.digest:
+        raise ContentError("changed while it was read", where=str(file.source), hint="run the command again")
+
+
+def _entries_layer(entries: list[tuple[Entry, bytes]], derivation: Derivation, store: Store) -> Layer:
+    tar = archive(((entry, [content] if content else []) for entry, content in entries), epoch=derivation.epoch)
+    return join([make_fragment(tar, store, derivation.compression)], store, derivation.compression)

@@ -1,0 +1,72 @@
+"""The base setup layer: what makes a base image ready for wheels, and nothing of a connector's own.
+
+It sets the timezone, makes sure that the schemes' folders are there, and removes what the base brings along of
+distributions that the lock installs in its own version (pip among them): two `.dist-info` folders of one name
+would leave the choice to the directory order. What is removed never comes back in the same layer: overlay
+filesystems cannot tell a folder that was removed and made again from one that was kept.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+
+from reprobuild.builder.tree import Entry, directory, in_order, parents, regular_file, resolve, symlink, whiteout
+from reprobuild.builder.wheel import Site
+from reprobuild.derivation import Derivation
+from reprobuild.lockfile import BaseDirectory
+
+__all__ = ["folders", "root_links", "setup_entries", "site_of"]
+
+
+def site_of(derivation: Derivation) -> Site:
+    """Return where the wheels of *derivation* go; only links below the schemes' folders matter to them."""
+    paths = derivation.base.interpreter
+    below = tuple(path.strip("/") + "/" for path in (paths.data, paths.purelib, paths.platlib))
+    links = {path: target for path, target in root_links(derivation).items() if path.startswith(below)}
+    return Site(interpreter=paths, links=links)
+
+
+def root_links(derivation: Derivation) -> dict[str, str]:
+    """Return the base's symbolic links to directories, by path relative to the root."""
+    return {path.lstrip("/"): target for path, target in sorted(derivation.base_platform.links.items())}
+
+
+def setup_entries(derivation: Derivation) -> list[tuple[Entry, bytes]]:
+    """Return the entries of the setup layer in order, each with its content."""
+    links = root_links(derivation)
+    contents: dict[Entry, bytes] = {}
+    if zone := derivation.timezone:
+        contents[symlink(resolve("etc/localtime", links), f"/usr/share/zoneinfo/{zone}")] = b""
+        text = f"{zone}\n".encode()
+        contents[regular_file(resolve("etc/timezone", links), len(text))] = text
+    for path in _removed(derivation):
+        contents[whiteout(resolve(path.lstrip("/"), links))] = b""
+    site = site_of(derivation)
+    needed = [*(entry.path for entry in contents), *(f"{resolve(root, links)}/x" for root in site.roots)]
+    entries = [*contents, *folders(needed, derivation.base_platform.directories)]
+    return [(entry, contents.get(entry, b"")) for entry in in_order(entries)]
+
+
+def folders(paths: Iterable[str], known: Iterable[BaseDirectory]) -> list[Entry]:
+    """Return the directories that lead to *paths*, with the base's own modes and owners where they are special.
+
+    A missing parent would be made by each client after its own taste (Docker: 0600).
+    """
+    special: Mapping[str, BaseDirectory] = {item.path.lstrip("/"): item for item in known}
+    found = {parent for path in paths for parent in parents(path)}
+    return [
+        directory(path, mode=special[path].mode, uid=special[path].uid, gid=special[path].gid)
+        if path in special
+        else directory(path)
+        for path in sorted(found)
+    ]
+
+
+def _removed(derivation: Derivation) -> list[str]:
+    """Return the paths of the base's distributions that this image has in the lock's version."""
+    names = {_normalised(wheel.file.split("-")[0]) for wheel in derivation.installed}
+    distributions = derivation.base_platform.distributions
+    return sorted({path for item in distributions if _normalised(item.name) in names for path in item.paths})
+
+
+def _normalised(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()

@@ -1,0 +1,133 @@
+"""Derivation: everything that determines an image, and nothing else (design §7).
+
+Not in it: the host, the time, paths of the build machine, the number of processors, the engine. Its digest
+keys outputs in the store, and the lock maps it to the manifest that it gives.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from reprobuild.builder.compress import Compression
+from reprobuild.builder.connector import ConnectorFile
+from reprobuild.builder.layer import LARGE_WHEEL, LARGE_WHEELS
+from reprobuild.canonical import Digest, canonical_json, digest_of
+from reprobuild.lockfile import FORMAT, BaseImage, BasePlatform, Wheel
+from reprobuild.oci.reference import RegistryReference, parse_reference
+from reprobuild.oci.types import Platform
+from reprobuild.workspace import BaseSpec, ConnectorSpec, Workspace
+
+__all__ = ["Derivation", "derive"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Derivation:
+    """One connector on one platform: what goes in, and how.
+
+    ``base`` and ``files`` are the lock's and the folder's values; ``env`` is what is added to the base's
+    environment, sorted by name; ``wheels`` are in the order of installation.
+    """
+
+    connector: str
+    platform: Platform
+    base: BaseImage
+    timezone: str | None
+    wheels: tuple[Wheel, ...]
+    files: tuple[ConnectorFile, ...]
+    env: Mapping[str, str]
+    labels: Mapping[str, str]
+    annotations: Mapping[str, str]
+    entrypoint: tuple[str, ...]
+    workdir: str
+    user: str | None
+    epoch: int
+    compression: Compression
+
+    @property
+    def installed(self) -> tuple[Wheel, ...]:
+        """All wheels that go into the image: the pinned pip first, unless the connector brings its own."""
+        pip = self.base.pip_wheel
+        own = any(wheel.file.lower().startswith("pip-") for wheel in self.wheels)
+        return self.wheels if pip is None or own else (pip, *self.wheels)
+
+    @property
+    def base_platform(self) -> BasePlatform:
+        """The base image on this derivation's platform."""
+        return self.base.platforms[self.platform]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the canonical value; what is not in it cannot change the image."""
+        base, locked = self.base, self.base_platform
+        return {
+            "format": FORMAT,
+            "platform": str(self.platform),
+            "base": {
+                "manifest": locked.manifest,
+                "interpreter": {key: getattr(base.interpreter, key) for key in base.interpreter.__slots__},
+                "links": dict(locked.links),
+                "directories": [[item.path, item.mode, item.uid, item.gid] for item in locked.directories],
+                "distributions": [[item.name, item.version, *item.paths] for item in locked.distributions],
+            },
+            "setup": {
+                "timezone": self.timezone,
+                "pip": [base.pip_wheel.file, base.pip_wheel.digest] if base.pip_wheel else None,
+            },
+            "wheels": [[wheel.file, wheel.size, wheel.digest] for wheel in self.wheels],
+            "files": [[file.path, file.executable, file.target, file.digest] for file in self.files],
+            "hooks": [],
+            "env": dict(self.env),
+            "labels": dict(self.labels),
+            "annotations": dict(self.annotations),
+            "entrypoint": list(self.entrypoint),
+            "workdir": self.workdir,
+            "user": self.user,
+            "epoch": self.epoch,
+            "layering": {"wheels": LARGE_WHEELS, "from": LARGE_WHEEL},
+            "compression": self.compression,
+        }
+
+    @property
+    def digest(self) -> Digest:
+        """The identity of this derivation."""
+        return digest_of(canonical_json(self.to_json()))
+
+
+def derive(
+    workspace: Workspace,
+    connector: ConnectorSpec,
+    base: BaseImage,
+    platform: Platform,
+    *,
+    wheels: Sequence[Wheel],
+    files: Sequence[ConnectorFile],
+) -> Derivation:
+    """Return the derivation of *connector* on *platform* from its specification, its lock and its files."""
+    spec = workspace.bases[connector.base]
+    return Derivation(
+        connector=connector.name,
+        platform=platform,
+        base=base,
+        timezone=spec.timezone,
+        wheels=tuple(wheels),
+        files=tuple(files),
+        env=dict(sorted({**spec.env, **connector.env}.items())),
+        labels=connector.labels,
+        annotations=_annotations(connector, spec, base, platform),
+        entrypoint=connector.entrypoint,
+        workdir=connector.workdir,
+        user=connector.user,
+        epoch=workspace.epoch,
+        compression=workspace.compression,
+    )
+
+
+def _annotations(connector: ConnectorSpec, spec: BaseSpec, base: BaseImage, platform: Platform) -> dict[str, str]:
+    """Return the annotations of the image, by the keys that OCI predefines (image-spec, annotations.md)."""
+    key = "org.opencontainers.image."
+    annotations = {f"{key}title": connector.name, f"{key}base.digest": base.platforms[platform].manifest}
+    if connector.version:
+        annotations[f"{key}version"] = connector.version
+    reference = parse_reference(base.image, where=spec.where)
+    if isinstance(reference, RegistryReference):
+        annotations[f"{key}base.name"] = str(reference)
+    return annotations
