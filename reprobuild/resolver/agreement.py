@@ -1,0 +1,111 @@
+"""Several platforms' answers made one: equal versions, one wheel for each platform, markers where they differ."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from reprobuild.errors import LockError
+from reprobuild.lockfile import Package, Wheel
+from reprobuild.resolver.offers import Offer, Resolved, best_offer
+from reprobuild.resolver.target import Target
+
+__all__ = ["Choice", "choose", "disagreements", "environments", "next_seeds", "packages"]
+
+Answers = Mapping[Target, Sequence[Resolved]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choice:
+    """A distribution at the version that all platforms agree on, and the offers that they take, by file name."""
+
+    name: str
+    version: str
+    marker: str | None
+    offers: tuple[Offer, ...]
+
+
+def disagreements(answers: Answers) -> dict[str, dict[str, str]]:
+    """Return the versions by platform of every distribution that has more than one, by name."""
+    versions: dict[str, dict[str, str]] = {}
+    for target, resolved in answers.items():
+        for one in resolved:
+            versions.setdefault(one.name, {})[str(target.platform)] = one.version
+    return {name: found for name, found in sorted(versions.items()) if len(set(found.values())) > 1}
+
+
+def next_seeds(answers: Answers) -> dict[str, str]:
+    """Return what every platform should prefer next: what one of them needs, the oldest where they differ.
+
+    A platform that went for an older version had a reason, mostly that the newer one has no wheel for it.
+    """
+    from packaging.version import Version  # noqa: PLC0415
+
+    seeds: dict[str, str] = {}
+    for resolved in answers.values():
+        for one in resolved:
+            seeds[one.name] = min(seeds.get(one.name, one.version), one.version, key=Version)
+    return seeds
+
+
+def choose(answers: Answers, *, where: str) -> tuple[Choice, ...]:
+    """Return what to lock, by name; raise LockError where platforms differ or one of them has no wheel."""
+    if differing := disagreements(answers):
+        raise _disagreed(differing, where)
+    names = {one.name: one.version for resolved in answers.values() for one in resolved}
+    return tuple(_choice(name, version, answers, where) for name, version in sorted(names.items()))
+
+
+def environments(targets: Sequence[Target]) -> tuple[str, ...]:
+    """Return the ``environments`` of a lock for *targets*, one marker per platform."""
+    return tuple(dict.fromkeys(target.marker for target in sorted(targets, key=lambda target: str(target.platform))))
+
+
+def packages(choices: Sequence[Choice], wheels: Mapping[str, Wheel]) -> tuple[Package, ...]:
+    """Return *choices* as the packages of a lock; *wheels* has every offer's wheel by file name."""
+    return tuple(
+        Package(
+            name=choice.name,
+            version=choice.version,
+            marker=choice.marker,
+            wheels=tuple(wheels[offer.file] for offer in choice.offers),
+        )
+        for choice in choices
+    )
+
+
+def _choice(name: str, version: str, answers: Answers, where: str) -> Choice:
+    needing = {target: one for target, resolved in answers.items() for one in resolved if one.name == name}
+    chosen = {target: best_offer(one.offers, target) for target, one in needing.items()}
+    offers = {offer.file: offer for offer in chosen.values() if offer is not None}
+    if missing := [str(target.platform) for target, offer in chosen.items() if offer is None]:
+        having = sorted(str(target.platform) for target, offer in chosen.items() if offer is not None)
+        raise LockError(
+            f"{name} {version} has no wheel for {', '.join(missing)}"
+            + (f"; {', '.join(having)} has one" if having else ""),
+            where=where,
+            hint=f"pin a version of {name} that has wheels for every platform, or leave the platform out",
+        )
+    everywhere = len(needing) == len(answers)
+    return Choice(
+        name=name,
+        version=version,
+        marker=None if everywhere else _union(environments(list(needing))),
+        offers=tuple(offers[file] for file in sorted(offers)),
+    )
+
+
+def _union(markers: Sequence[str]) -> str:
+    return markers[0] if len(markers) == 1 else " or ".join(f"({marker})" for marker in markers)
+
+
+def _disagreed(differing: Mapping[str, Mapping[str, str]], where: str) -> LockError:
+    lines = [
+        f"  {name}: " + ", ".join(f"{version} for {platform}" for platform, version in sorted(versions.items()))
+        for name, versions in differing.items()
+    ]
+    name, versions = next(iter(differing.items()))
+    pin = f"{name}=={min(versions.values())}"
+    return LockError(
+        "the platforms do not agree on one version:\n" + "\n".join(lines),
+        where=where,
+        hint=f'pin one that all of them can have: add for example "{pin}" to the requirements',
+    )
