@@ -1,0 +1,185 @@
+"""A base image's reference → what the lock says of it, from its documents and files; nothing is executed.
+
+The reference resolves to an index or to one manifest. Each platform's layers go into the store once and are
+read there; what they say must be the same on all platforms, because a connector's lock is.
+"""
+
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import TYPE_CHECKING
+
+import anyio
+from anyio import to_thread
+
+from reprobuild.canonical import Digest
+from reprobuild.errors import LockError
+from reprobuild.lockfile import BaseImage, BasePlatform
+from reprobuild.oci.open import copy_blob
+from reprobuild.oci.source import Source
+from reprobuild.oci.types import Platform
+from reprobuild.progress import Progress, Task
+from reprobuild.resolver.gathering import gathered
+from reprobuild.resolver.image_tree import ImageTree
+from reprobuild.resolver.installed import installed_distributions, installed_pip
+from reprobuild.resolver.interpreter import Python, find_interpreter, is_kept, is_program
+from reprobuild.resolver.layers import LayerReader, Selection
+from reprobuild.resolver.platform_image import PlatformImage, platform_images
+from reprobuild.resolver.surroundings import check_timezone, directory_links, special_directories
+from reprobuild.store import Store
+
+if TYPE_CHECKING:
+    from reprobuild.workspace import BaseSpec
+
+__all__ = ["resolve_base"]
+
+_SELECTION = Selection(kept=is_kept, scanned=is_program)
+_DOWNLOADS = 4
+"""Layers of one image that are fetched at a time."""
+
+
+async def resolve_base(
+    spec: "BaseSpec",
+    platforms: tuple[Platform, ...],
+    *,
+    source: Source,
+    store: Store,
+    progress: Progress,
+    known: BaseImage | None,
+    reread: bool = False,
+) -> BaseImage:
+    """Return what *spec*'s image is today on *platforms*; ``pip_wheel`` is left None.
+
+    If it is what *known* says, its facts are returned unread, unless *reread*; a moved tag shows as an ``index``
+    that differs from *known*'s. Raises LockError if a platform is missing, has no Python that can be told, or
+    differs from the others, and if the timezone is not there; ContentError for bytes that are not what they are
+    said to be; and what *source* raises. Variables that contradict the files are warned of.
+    """
+    root = await source.resolve()
+    if known is not None and not reread and _is_known(known, spec, platforms, root.digest):
+        return replace(known, name=spec.name, pip_wheel=None)
+    images = await platform_images(root, platforms, spec, source, store)
+    readings = await gathered(
+        [partial(_reading, image, spec, source, store, progress) for image in images], limit=len(images)
+    )
+    for remark in dict.fromkeys(remark for reading in readings for remark in reading.remarks):
+        progress.warn(remark)
+    return _agreed(spec, root.digest, dict(zip(platforms, readings, strict=True)))
+
+
+def _is_known(known: BaseImage, spec: "BaseSpec", platforms: tuple[Platform, ...], index: Digest) -> bool:
+    # Whether a zone exists is not in the lock: only the files say so.
+    same = (known.image, known.index, set(known.platforms)) == (spec.image, index, set(platforms))
+    return same and spec.timezone in {None, "UTC"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Reading:
+    """What one platform's files say."""
+
+    python: Python
+    pip: str | None
+    locked: BasePlatform
+    remarks: tuple[str, ...]
+
+
+async def _reading(
+    image: PlatformImage, spec: "BaseSpec", source: Source, store: Store, progress: Progress
+) -> _Reading:
+    tree = await _tree(image, source, store, progress)
+    if spec.timezone is not None:
+        check_timezone(tree, spec.timezone, where=spec.where)
+    return await to_thread.run_sync(_facts, image, tree)
+
+
+def _facts(image: PlatformImage, tree: ImageTree) -> _Reading:
+    where = image.where
+    python = find_interpreter(tree, image.config, image.platform, where=where)
+    pip = installed_pip(tree, python, where=where)
+    return _Reading(
+        python=python,
+        pip=pip,
+        locked=BasePlatform(
+            manifest=image.descriptor.digest,
+            config=image.manifest.config.digest,
+            size=image.descriptor.size,
+            links=directory_links(tree, python.interpreter, image.config),
+            directories=special_directories(tree, python),
+            distributions=installed_distributions(tree, python, where=where),
+        ),
+        remarks=(*python.remarks, *_lies(image, python, pip)),
+    )
+
+
+def _lies(image: PlatformImage, python: Python, pip: str | None) -> Iterator[str]:
+    """Yield a remark for each variable that claims another version than the files have."""
+    for variable, version in (("PYTHON_VERSION", python.version), ("PYTHON_PIP_VERSION", pip)):
+        claim = image.config.env.get(variable)
+        # "3.11" claims less than "3.11.2", and nothing else.
+        if claim and version != claim and not (version or "").startswith(f"{claim}."):
+            found = f"its files have {version}" if version else "its files have none"
+            yield f"{image.where}: {variable} says {claim[:100]}, {found}; the files are believed"
+
+
+async def _tree(image: PlatformImage, source: Source, store: Store, progress: Progress) -> ImageTree:
+    """Read the layers in their order, each as soon as it is there."""
+    layers = image.manifest.layers
+    reader = LayerReader(store, _SELECTION, where=image.where)
+    missing = [layer for layer in layers if not store.has(layer.digest, layer.size)]
+    fetching = progress.task(f"fetching {image.where}", sum(layer.size for layer in missing)) if missing else None
+    reading = progress.task(f"reading {image.where}", sum(layer.size for layer in layers))
+    arrived = [anyio.Event() for _ in layers]
+
+    async def fetch(number: int) -> None:
+        await copy_blob(source, layers[number], store, task=fetching)
+        arrived[number].set()
+
+    async def read_all() -> None:
+        for layer, diff_id, there in zip(layers, image.config.diff_ids, arrived, strict=True):
+            await there.wait()
+            await to_thread.run_sync(partial(reader.read, layer, diff_id, task=reading), abandon_on_cancel=True)
+
+    calls: list[Callable[[], Awaitable[None]]] = [read_all]
+    calls += [partial(fetch, number) for number in range(len(layers))]
+    await gathered(calls, limit=1 + _DOWNLOADS)
+    _finish(fetching, reading)
+    return reader.tree
+
+
+def _finish(*tasks: Task | None) -> None:
+    for task in tasks:
+        if task is not None:
+            task.finish()
+
+
+def _agreed(spec: "BaseSpec", index: Digest, readings: Mapping[Platform, _Reading]) -> BaseImage:
+    """Return the base image whose platforms are *readings*; raise LockError if they are not of one kind."""
+    (first, one), *others = readings.items()
+    for platform, other in others:
+        for what, mine, theirs in (
+            ("Python", one.python.version, other.python.version),
+            ("pip", one.pip, other.pip),
+            ("libc", one.python.libc, other.python.libc),
+            *_paths(one, other),
+        ):
+            if mine != theirs:
+                raise LockError(
+                    f"{spec.image}: its {what} is {mine or 'missing'} on {first}, {theirs or 'missing'} on {platform}",
+                    where=spec.where,
+                    hint="use a base image whose platforms have the same files, or lock a base for each platform",
+                )
+    return BaseImage(
+        name=spec.name,
+        image=spec.image,
+        index=index,
+        python=one.python.version,
+        pip=one.pip,
+        libc=one.python.libc,
+        interpreter=one.python.interpreter,
+        platforms={platform: reading.locked for platform, reading in readings.items()},
+    )
+
+
+def _paths(one: _Reading, other: _Reading) -> Iterator[tuple[str, str, str]]:
+    mine, theirs = one.python.interpreter, other.python.interpreter
+    return ((f"path of {key}", getattr(mine, key), getattr(theirs, key)) for key in mine.__slots__)

@@ -1,0 +1,147 @@
+"""The files of an image as its layers add up to them: metadata of all, contents of the few that were asked for.
+
+Paths are relative to the root, in POSIX form, without a leading slash; the root is the empty path. A stored
+path never leads through a symbolic link. How layers add up: OCI image-spec, layer.md, "Applying Changesets".
+"""
+
+import posixpath
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from reprobuild.resolver.elf import Elf
+
+__all__ = ["Found", "ImageTree", "Node"]
+
+_FOLLOWED = 40
+"""How many symbolic links a path may lead through: Linux's own limit."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Node:
+    """One path: what it is, its permission bits, its numeric owner, its size in bytes.
+
+    ``target`` is what a symbolic link says. ``content`` and ``elf`` are there for files that were asked for.
+    ``layer`` counts from the lowest, 0.
+    """
+
+    kind: Literal["file", "directory", "symlink", "other"]
+    mode: int = 0o755
+    uid: int = 0
+    gid: int = 0
+    size: int = 0
+    target: str = ""
+    layer: int = 0
+    content: bytes | None = None
+    elf: Elf | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """Where a path leads to, and the symbolic links on the way, by their own stored paths."""
+
+    path: str
+    node: Node
+    links: tuple[str, ...]
+
+
+class ImageTree:
+    """What is where in an image. Grown layer by layer from the lowest, with `place`, `hide` and `hide_below`."""
+
+    def __init__(self) -> None:
+        self._nodes: dict[str, Node] = {"": Node(kind="directory")}
+        self._names: dict[str, set[str]] = {}
+
+    def __len__(self) -> int:
+        return len(self._nodes)
+
+    def get(self, path: str) -> Node | None:
+        """Return what is at *path* itself, a symbolic link unfollowed."""
+        return self._nodes.get(path.strip("/"))
+
+    def names(self, path: str) -> list[str]:
+        """Return the names in the directory that is stored at *path*, sorted."""
+        return sorted(self._names.get(path.strip("/"), ()))
+
+    def find(self, path: str) -> Found | None:
+        """Return where *path* leads to through all symbolic links, none of which leaves the root; None if nowhere."""
+        todo, here, links = path.split("/")[::-1], "", list[str]()
+        while todo:
+            name = todo.pop()
+            if name in {"", "."}:
+                continue
+            if name == "..":
+                here = posixpath.dirname(here)
+                continue
+            step = posixpath.join(here, name)
+            node = self._nodes.get(step)
+            if node is None or len(links) > _FOLLOWED:
+                return None
+            if node.kind == "symlink":
+                links.append(step)
+                here = "" if node.target.startswith("/") else here
+                todo += node.target.split("/")[::-1]
+            else:
+                here = step
+        return Found(path=here, node=self._nodes[here], links=tuple(links))
+
+    def walk(self, path: str = "") -> Iterator[tuple[str, Node]]:
+        """Yield everything that is stored at and below *path*, parents first, in the order of names."""
+        path = path.strip("/")
+        if (node := self._nodes.get(path)) is not None:
+            yield path, node
+        for name in self.names(path):
+            yield from self.walk(posixpath.join(path, name))
+
+    def place(self, path: str, node: Node) -> None:
+        """Put *node* at *path* in place of what is there; of two directories the contents stay."""
+        if not path:
+            self._nodes[""] = node
+            return
+        folder, _, name = path.rpartition("/")
+        folder = self._folder(folder, node.layer)
+        place = f"{folder}/{name}" if folder else name
+        old = self._nodes.get(place)
+        if old is not None and not (old.kind == node.kind == "directory"):
+            self._remove(place)
+        self._nodes[place] = node
+        self._names.setdefault(folder, set()).add(name)
+
+    def hide(self, path: str, *, layer: int) -> None:
+        """Take away what layers below *layer* have at *path*: a whiteout."""
+        folder, _, name = path.rpartition("/")
+        if (found := self.find(folder)) is not None:
+            self._prune(posixpath.join(found.path, name), layer)
+
+    def hide_below(self, path: str, *, layer: int) -> None:
+        """Take away what layers below *layer* have in the directory *path*: an opaque whiteout."""
+        if (found := self.find(path)) is not None:
+            for name in self.names(found.path):
+                self._prune(posixpath.join(found.path, name), layer)
+
+    def _folder(self, path: str, layer: int) -> str:
+        """Return the stored path of the directory *path*, made on the way where it is missing."""
+        known = self._nodes.get(path)
+        if known is not None and known.kind == "directory":
+            return path
+        above, _, name = path.rpartition("/")
+        place = posixpath.join(self._folder(above, layer), name)
+        if (found := self.find(place)) is not None and found.node.kind == "directory":
+            return found.path
+        self.place(place, Node(kind="directory", layer=layer))
+        return place
+
+    def _prune(self, path: str, layer: int) -> None:
+        """Remove what is at and below *path* and older than *layer*, but not what leads to something newer."""
+        for name in self.names(path):
+            self._prune(posixpath.join(path, name), layer)
+        node = self._nodes.get(path)
+        if node is not None and node.layer < layer and not self._names.get(path):
+            self._remove(path)
+
+    def _remove(self, path: str) -> None:
+        for name in self._names.pop(path, set()):
+            self._remove(posixpath.join(path, name))
+        self._nodes.pop(path, None)
+        folder, _, name = path.rpartition("/")
+        self._names.get(folder, set()).discard(name)
