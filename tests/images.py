@@ -33,7 +33,9 @@ def layer(
 ) -> tuple[Descriptor, Digest]:
     """Put a layer that holds *files* into *store*; return its descriptor and diffID."""
     folders = {parent for name in files for parent in parents(name)}
-    entries = [directory(name) for name in folders] + [Entry(path=name, size=len(files[name])) for name in files]
+    entries = [directory(name) for name in folders] + [
+        Entry(path=name, size=len(files[name])) for name in files
+    ]
     members = [(entry, [files[entry.path]] if entry.kind == "file" else []) for entry in in_order(entries)]
     raw = b"".join(archive(members, epoch=_EPOCH)) + END
     data = b"".join(map(compressor(compression), blocks([raw])))

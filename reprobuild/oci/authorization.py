@@ -51,9 +51,9 @@ class Authorization:
         if "bearer" in challenges:
             self.tried = f"{who}, with a token"
             return await self._token(challenges["bearer"].parameters, credential)
-        self.tried = who
         if "basic" not in challenges or credential is None or not credential.username:
             return None
+        self.tried = who
         return credential.basic
 
     async def _token(self, parameters: Mapping[str, str], credential: Credential | None) -> str:

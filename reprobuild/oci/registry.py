@@ -148,7 +148,10 @@ class Registry:
         wanted = self.reference.digest or self._announced(response)
         if wanted is not None and wanted != digest:
             raise self._wrong(f"the manifest's bytes are {digest}, not {wanted}")
-        media_type = self._media_type(data, response.headers.get("Content-Type", ""))
+        try:
+            media_type = self._media_type(data, response.headers.get("Content-Type", ""))
+        except ContentError as error:
+            raise self._wrong(error.message) from error
         return Descriptor(media_type=media_type, digest=digest, size=len(data))
 
     def _announced(self, response: httpx.Response) -> Digest | None:
@@ -160,13 +163,13 @@ class Registry:
     def _media_type(self, data: bytes, content_type: str) -> str:
         """Return the manifest's media type, which header and document must agree on."""
         said = content_type.partition(";")[0].strip().lower()
-        inside = parse_json(data, where=self._where).get("mediaType") or ""
+        inside = parse_json(data).get("mediaType") or ""
         media_type = said if said not in _GENERIC_TYPES else str(inside)
         if media_type not in _DOCUMENT_TYPES or (inside and inside != media_type):
             raise self._wrong(
                 f"an unsupported kind of manifest: {media_type[:100]!r}, inside {str(inside)[:100]!r}"
             )
-        (parse_index if media_type in INDEX_TYPES else parse_manifest)(data, where=self._where)
+        (parse_index if media_type in INDEX_TYPES else parse_manifest)(data)
         return media_type
 
     async def _refusal(self, response: httpx.Response, path: str) -> ReprobuildError:

@@ -9,6 +9,8 @@ with hosts that are configured as insecure.
 import ipaddress
 import ssl
 from collections.abc import Awaitable, Callable, Collection, Mapping
+from contextlib import suppress
+from functools import cache
 
 import httpx
 
@@ -23,6 +25,7 @@ _API_HOSTS = {"docker.io": "registry-1.docker.io"}
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _MOST_REDIRECTS = 5
 _TOKEN_LIMIT = 1024 * 1024
+_NOTHING_LIMIT = 64 * 1024
 _LOOPBACK_PATTERNS = ("all://localhost", "all://127.0.0.1", "all://[::1]")
 
 
@@ -49,6 +52,7 @@ class Transport:
             headers={"User-Agent": f"reprobuild/{reprobuild.__version__}", "Accept-Encoding": "identity"},
             mounts=dict.fromkeys(_LOOPBACK_PATTERNS),
             timeout=httpx.Timeout(patience.read, connect=patience.connect, pool=None),
+            verify=_authorities(),
         )
 
     @property
@@ -98,7 +102,7 @@ class Transport:
                 continue
             if response.status_code not in TRANSIENT:
                 return response
-            await response.aclose()
+            await _drain(response)
             await tries.again(self._busy(response), response.headers.get("Retry-After"))
 
     async def _authorized(self, request: httpx.Request) -> httpx.Response:
@@ -108,11 +112,16 @@ class Transport:
         if response.status_code != 401 or not self.is_ours(response.url):
             return response
         challenges = response.headers.get_list("WWW-Authenticate")
-        await read_limited(response, _TOKEN_LIMIT)
-        if await self._authorization.renew(challenges, refused=sent):
-            self._sign(request)
-            return await self._follow(request)
-        return response
+        try:
+            renewed = await self._authorization.renew(challenges, refused=sent)
+        except BaseException:
+            await response.aclose()
+            raise
+        if not renewed:
+            return response
+        await _drain(response)
+        self._sign(request)
+        return await self._follow(request)
 
     def _sign(self, request: httpx.Request) -> str | None:
         if (header := self._authorization.header) is not None:
@@ -125,17 +134,14 @@ class Transport:
             response = await self._client.send(request, stream=True)
             if response.status_code not in _REDIRECTS:
                 return response
-            await response.aclose()
+            await _drain(response)
             request = self._redirected(request, response.headers.get("Location"))
         raise self._misled("redirects without end")
 
     def _redirected(self, request: httpx.Request, location: str | None) -> httpx.Request:
-        try:
-            target = request.url.join(location or "")
-        except httpx.InvalidURL as error:
-            raise self._misled("redirects to something that is no URL") from error
         if request.method != "GET" or not location:
             raise self._misled("answers a request with a redirect that cannot be followed")
+        target = request.url.join(location)  # httpx has refused what is no URL.
         self._check(target)
         kept = {"accept", "accept-encoding", "range", "user-agent"}
         if _origin(target) == _origin(request.url):
@@ -189,6 +195,18 @@ class Transport:
     def _misled(self, message: str, host: str | None = None) -> ReprobuildError:
         hint = f"if you trust it over plain HTTP, list {host} as insecure" if host else "look at the registry"
         return NetworkError(f"the registry {message}", where=self._host, hint=hint)
+
+
+@cache
+def _authorities() -> ssl.SSLContext:
+    """Return whom to trust with TLS; reading all authorities takes longer than many a request."""
+    return httpx.create_ssl_context()
+
+
+async def _drain(response: httpx.Response) -> None:
+    """Close *response*, whose body says nothing; a short body is read first, so that the connection is kept."""
+    with suppress(httpx.TransportError):
+        await read_limited(response, _NOTHING_LIMIT)
 
 
 async def read_limited(response: httpx.Response, limit: int) -> bytes:

@@ -125,7 +125,7 @@ def test_a_store_that_knows_nothing_leaves_auths(
 
 
 def test_a_missing_helper_is_named(docker_config: Write) -> None:
-    with pytest.raises(AuthenticationError, match="docker-credential-gone for .* is not on PATH") as caught:
+    with pytest.raises(AuthenticationError, match=r"docker-credential-gone for .* is not on PATH") as caught:
         find_credential(HOST, docker_config({"credsStore": "gone"}))
     assert "'gone'" in (caught.value.hint or "")
 

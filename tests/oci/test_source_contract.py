@@ -67,7 +67,11 @@ def open_(
             return _files(folder, f"{request.param}:archive.tar")
         case "docker-archive of skopeo":
             run(
-                "skopeo", "copy", "-q", f"oci:{folder}/layout:test:1", f"docker-archive:{tmp_path}/saved.tar:test:1"
+                "skopeo",
+                "copy",
+                "-q",
+                f"oci:{folder}/layout:test:1",
+                f"docker-archive:{tmp_path}/saved.tar:test:1",
             )
             return _files(tmp_path, "docker-archive:saved.tar")
         case name:
@@ -159,7 +163,11 @@ async def test_the_digest_of_what_was_pushed_comes_back(
     for suffix in (":1", f"@{manifest.digest}", f":gone@{manifest.digest}"):
         source = open_source(parse_reference(f"{registry.host}/b/test{suffix}"), root=folder, environ={})
         found = await source.resolve()
-        assert (found.digest, found.size, found.media_type) == (manifest.digest, manifest.size, manifest.media_type)
+        assert (found.digest, found.size, found.media_type) == (
+            manifest.digest,
+            manifest.size,
+            manifest.media_type,
+        )
         assert await read(source, found) == store.read(manifest.digest)
         await source.close()
 
