@@ -28,14 +28,10 @@ ARM64 = Platform(os="linux", architecture="arm64")
 _EPOCH = 315532800
 
 
-def layer(
-    files: dict[str, bytes], store: Store, *, compression: Compression = "gzip"
-) -> tuple[Descriptor, Digest]:
+def layer(files: dict[str, bytes], store: Store, *, compression: Compression = "gzip") -> tuple[Descriptor, Digest]:
     """Put a layer that holds *files* into *store*; return its descriptor and diffID."""
     folders = {parent for name in files for parent in parents(name)}
-    entries = [directory(name) for name in folders] + [
-        Entry(path=name, size=len(files[name])) for name in files
-    ]
+    entries = [directory(name) for name in folders] + [Entry(path=name, size=len(files[name])) for name in files]
     members = [(entry, [files[entry.path]] if entry.kind == "file" else []) for entry in in_order(entries)]
     raw = b"".join(archive(members, epoch=_EPOCH)) + END
     data = b"".join(map(compressor(compression), blocks([raw])))
@@ -60,9 +56,7 @@ def add_image(
         history=tuple({"created": "1980-01-01T00:00:00Z", "created_by": "test"} for _ in layers),
         created="1980-01-01T00:00:00Z",
     )
-    manifest = Manifest(
-        config=add_document(config.to_json(), CONFIG, store), layers=tuple(blob for blob, _ in layers)
-    )
+    manifest = Manifest(config=add_document(config.to_json(), CONFIG, store), layers=tuple(blob for blob, _ in layers))
     return add_document(manifest.to_json(), MANIFEST, store, platform=platform)
 
 
@@ -75,9 +69,7 @@ def add_index(store: Store) -> Descriptor:
     return add_document(Index(manifests=images).to_json(), INDEX, store)
 
 
-def add_document(
-    value: object, media_type: str, store: Store, *, platform: Platform | None = None
-) -> Descriptor:
+def add_document(value: object, media_type: str, store: Store, *, platform: Platform | None = None) -> Descriptor:
     """Put *value* as canonical JSON into *store*; return its descriptor."""
     data = canonical_json(value)
     return Descriptor(media_type=media_type, digest=store.add(data), size=len(data), platform=platform)

@@ -39,9 +39,7 @@ def write_archive(
         members.append(regular_file(_blob_name(blob), blob.size))
         sources[_blob_name(blob)] = store.chunks(blob.digest)
     with replacing(path) as file:
-        for chunk in archive(
-            ((entry, sources.get(entry.path, ())) for entry in in_order(members)), epoch=epoch
-        ):
+        for chunk in archive(((entry, sources.get(entry.path, ())) for entry in in_order(members)), epoch=epoch):
             file.write(chunk)
         file.write(END)
 
@@ -54,9 +52,7 @@ def _load_document(entries: Sequence[tuple[Descriptor, str | None]], store: Stor
         if len(found) != 1:
             return {}
         layers = [_blob_name(layer) for layer in found[0].layers]
-        images.append(
-            {"Config": _blob_name(found[0].config), "RepoTags": list(_names(tag)), "Layers": layers}
-        )
+        images.append({"Config": _blob_name(found[0].config), "RepoTags": list(_names(tag)), "Layers": layers})
     return {"manifest.json": canonical_json(images)}
 
 

@@ -108,9 +108,7 @@ def _decoded(entry: object, path: Path, host: str) -> Credential | None:
     username, password = entry.get("username") or "", entry.get("password") or ""
     if encoded := entry.get("auth"):
         try:
-            username, colon, password = (
-                base64.b64decode(encoded, validate=True).decode("utf-8").partition(":")
-            )
+            username, colon, password = base64.b64decode(encoded, validate=True).decode("utf-8").partition(":")
         except (binascii.Error, ValueError):
             colon = ""
         if not colon:
@@ -144,11 +142,7 @@ def _ask(name: object, host: str, path: Path, environ: Mapping[str, str]) -> Cre
             check=False,
         )
     except (OSError, subprocess.TimeoutExpired) as error:
-        reason = (
-            (error.strerror or str(error))
-            if isinstance(error, OSError)
-            else f"no answer in {_HELPER_SECONDS} s"
-        )
+        reason = (error.strerror or str(error)) if isinstance(error, OSError) else f"no answer in {_HELPER_SECONDS} s"
         raise _failed(program, host, path, reason) from None
     if answer.returncode != 0:
         said = (answer.stdout or answer.stderr).decode("utf-8", "replace").strip()

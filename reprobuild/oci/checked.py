@@ -25,9 +25,7 @@ async def checked(
         async for chunk in source:
             received += len(chunk)
             if received > descriptor.size:
-                raise _wrong(
-                    f"{descriptor.digest} has more than the announced {descriptor.size} bytes", where
-                )
+                raise _wrong(f"{descriptor.digest} has more than the announced {descriptor.size} bytes", where)
             found.update(chunk)
             if held:
                 yield held

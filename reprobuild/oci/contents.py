@@ -56,19 +56,13 @@ def _children(descriptor: Descriptor, store: Store) -> tuple[Descriptor, ...]:
 
 def _document(descriptor: Descriptor, store: Store) -> bytes:
     if descriptor.size > DOCUMENT_LIMIT:
-        raise ContentError(
-            f"{descriptor.size} bytes, more than {DOCUMENT_LIMIT} are not read", where=descriptor.digest
-        )
+        raise ContentError(f"{descriptor.size} bytes, more than {DOCUMENT_LIMIT} are not read", where=descriptor.digest)
     return store.read(descriptor.digest)
 
 
 def _require(descriptor: Descriptor, store: Store) -> None:
     if not store.has(descriptor.digest, descriptor.size):
         reason = (
-            f"has not {descriptor.size} bytes in the store"
-            if descriptor.digest in store
-            else "is not in the store"
+            f"has not {descriptor.size} bytes in the store" if descriptor.digest in store else "is not in the store"
         )
-        raise ContentError(
-            f"{descriptor.digest} {reason}", where=str(store.root), hint="run `reprobuild fetch`"
-        )
+        raise ContentError(f"{descriptor.digest} {reason}", where=str(store.root), hint="run `reprobuild fetch`")

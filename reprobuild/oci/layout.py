@@ -87,9 +87,7 @@ class Layout:
         chosen = [item for item in listed if self._tag is None or item.annotations.get(REF_NAME) == self._tag]
         if len({item.digest for item in chosen}) == 1:
             return chosen[0]
-        there = (
-            ", ".join(sorted({item.annotations.get(REF_NAME, "(no tag)") for item in listed})) or "nothing"
-        )
+        there = ", ".join(sorted({item.annotations.get(REF_NAME, "(no tag)") for item in listed})) or "nothing"
         what = f"{'several images' if chosen else 'no image'}{f' {self._tag!r}' if self._tag else ''}"
         raise SpecificationError(
             f"{what}; it holds {there[:1000]}", where=self._where, hint="write PATH:TAG with one of its tags"
@@ -111,9 +109,7 @@ class Layout:
             raise ContentError(f"the image is incomplete: there is no {name}", where=self._where, hint=hint)
         if size != descriptor.size:
             hint = "it was damaged or cut short; make or copy it again"
-            raise ContentError(
-                f"{name} has {size} bytes, not {descriptor.size}", where=self._where, hint=hint
-            )
+            raise ContentError(f"{name} has {size} bytes, not {descriptor.size}", where=self._where, hint=hint)
         yield from self._files.chunks(name)
 
     def _listed(self) -> tuple[Descriptor, ...]:
@@ -158,11 +154,7 @@ def layout_documents(
     new = [_tagged(descriptor, tag) for descriptor, tag in entries]
     tags = {_tag(item) for item in new} - {""}
     digests = {item["digest"] for item in new}
-    left = [
-        item
-        for item in kept
-        if _tag(item) not in tags and not (_tag(item) == "" and item["digest"] in digests)
-    ]
+    left = [item for item in kept if _tag(item) not in tags and not (_tag(item) == "" and item["digest"] in digests)]
     unique = {canonical_json(item): item for item in left + new}
     listed = sorted(unique.values(), key=lambda item: (_tag(item), item["digest"], canonical_json(item)))
     index = canonical_json({"schemaVersion": 2, "mediaType": INDEX, "manifests": listed})
@@ -207,9 +199,7 @@ def _check_existing(path: Path) -> None:
     """Raise, before anything is written, if *path* holds something that is not a layout of ours to extend."""
     with machine_errors(path):
         if path.exists() and not path.is_dir():
-            raise SpecificationError(
-                "there is a file, not a folder", where=str(path), hint="choose another path"
-            )
+            raise SpecificationError("there is a file, not a folder", where=str(path), hint="choose another path")
         occupied = path.exists() and any(path.iterdir())
     mark = read_file(Folder(path), _MARK, where=str(path))
     if mark is not None:

@@ -31,9 +31,7 @@ def open_source(
     return _file_source(reference, root / reference.path)
 
 
-async def copy_blob(
-    source: Source, descriptor: Descriptor, store: Store, *, task: Task | None = None
-) -> None:
+async def copy_blob(source: Source, descriptor: Descriptor, store: Store, *, task: Task | None = None) -> None:
     """Put the bytes of *descriptor* from *source* into *store*, unless they are there; tell *task* of each chunk."""
     if store.has(descriptor.digest, descriptor.size):
         return

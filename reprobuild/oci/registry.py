@@ -106,9 +106,7 @@ class Registry:
             if received < descriptor.size:
                 await tries.again(broken)
 
-    async def _rest(
-        self, response: httpx.Response, start: int, descriptor: Descriptor
-    ) -> AsyncGenerator[bytes, None]:
+    async def _rest(self, response: httpx.Response, start: int, descriptor: Descriptor) -> AsyncGenerator[bytes, None]:
         """Yield what *response* holds from the byte *start* of the blob on, and close it."""
         try:
             skip = start if response.status_code == 200 else 0
@@ -166,9 +164,7 @@ class Registry:
         inside = parse_json(data).get("mediaType") or ""
         media_type = said if said not in _GENERIC_TYPES else str(inside)
         if media_type not in _DOCUMENT_TYPES or (inside and inside != media_type):
-            raise self._wrong(
-                f"an unsupported kind of manifest: {media_type[:100]!r}, inside {str(inside)[:100]!r}"
-            )
+            raise self._wrong(f"an unsupported kind of manifest: {media_type[:100]!r}, inside {str(inside)[:100]!r}")
         (parse_index if media_type in INDEX_TYPES else parse_manifest)(data)
         return media_type
 
@@ -185,9 +181,7 @@ class Registry:
                 hint=f"check the name; if the image is private, run `docker login {host}`",
             )
         if status != 404:
-            return NetworkError(
-                f"{host} answered {status}{said}", where=self._where, hint="look at the registry"
-            )
+            return NetworkError(f"{host} answered {status}{said}", where=self._where, hint="look at the registry")
         if path.startswith("blobs/"):
             return self._wrong(f"the image is incomplete: there is no blob {path.removeprefix('blobs/')}")
         return SpecificationError(
@@ -199,9 +193,7 @@ class Registry:
         return NetworkError(reason, where=self._where, hint="try again")
 
     def _wrong(self, message: str) -> ContentError:
-        hint = (
-            "the registry, or something on the way to it, serves other bytes; try again, then ask who runs it"
-        )
+        hint = "the registry, or something on the way to it, serves other bytes; try again, then ask who runs it"
         return ContentError(message, where=self._where, hint=hint)
 
 
@@ -223,8 +215,6 @@ async def _explanation(response: httpx.Response) -> str:
         return ""
     errors = answer.get("errors")
     first = errors[0] if isinstance(errors, list) and errors else None
-    words = (
-        [str(first[key]) for key in ("code", "message") if first.get(key)] if isinstance(first, dict) else []
-    )
+    words = [str(first[key]) for key in ("code", "message") if first.get(key)] if isinstance(first, dict) else []
     said = "".join(letter for letter in ": ".join(words) if letter.isprintable())
     return f" ({said[:200]})" if said else ""

@@ -160,9 +160,7 @@ class Transport:
     async def _ask(self, request: httpx.Request) -> tuple[int, bytes]:
         """Send *request* to a token endpoint; return the status and the body."""
         self._check(request.url)
-        request.headers.update(
-            {"User-Agent": self._client.headers["User-Agent"], "Accept-Encoding": "identity"}
-        )
+        request.headers.update({"User-Agent": self._client.headers["User-Agent"], "Accept-Encoding": "identity"})
         request.extensions = {"timeout": self._client.timeout.as_dict()}
         tries = self.tries()
         while True:
@@ -188,9 +186,7 @@ class Transport:
         hint = "try again later"
         if status == 429:
             hint = f"wait for its rate limit; `docker login {self._host}` often raises it"
-        return NetworkError(
-            f"{host} answered {status} {response.reason_phrase}"[:200], where=self._host, hint=hint
-        )
+        return NetworkError(f"{host} answered {status} {response.reason_phrase}"[:200], where=self._host, hint=hint)
 
     def _misled(self, message: str, host: str | None = None) -> ReprobuildError:
         hint = f"if you trust it over plain HTTP, list {host} as insecure" if host else "look at the registry"

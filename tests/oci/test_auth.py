@@ -89,9 +89,7 @@ def test_identity_tokens_and_plain_entries(docker_config: Write) -> None:
         {"credHelpers": {HOST: 5}},
     ],
 )
-def test_a_configuration_that_cannot_be_read_is_an_error_without_secrets(
-    docker_config: Write, config: object
-) -> None:
+def test_a_configuration_that_cannot_be_read_is_an_error_without_secrets(docker_config: Write, config: object) -> None:
     with pytest.raises(AuthenticationError) as caught:
         find_credential(HOST, docker_config(config))
     assert "secret" not in str(caught.value)
@@ -99,9 +97,7 @@ def test_a_configuration_that_cannot_be_read_is_an_error_without_secrets(
     assert "config.json" in (caught.value.where or "")
 
 
-def test_a_helper_for_the_host_is_asked_over_stdin(
-    docker_config: Write, helper: Callable[[str, str], None]
-) -> None:
+def test_a_helper_for_the_host_is_asked_over_stdin(docker_config: Write, helper: Callable[[str, str], None]) -> None:
     helper("mine", """test "$1" = get && printf '{"Username":"fred","Secret":"%s"}' "$(cat)" """)
     environ = docker_config({"credHelpers": {HOST: "mine"}, "credsStore": "absent"})
     assert find_credential(HOST, environ) == Credential(username="fred", password=HOST)
@@ -115,9 +111,7 @@ def test_a_store_is_asked_for_docker_io_by_its_old_name(
     assert found == Credential(identity_token="https://index.docker.io/v1/")
 
 
-def test_a_store_that_knows_nothing_leaves_auths(
-    docker_config: Write, helper: Callable[[str, str], None]
-) -> None:
+def test_a_store_that_knows_nothing_leaves_auths(docker_config: Write, helper: Callable[[str, str], None]) -> None:
     helper("all", "echo credentials not found in native keychain; exit 1")
     environ = docker_config({"credsStore": "all", "auths": {HOST: _auth("a:b")}})
     assert find_credential(HOST, environ) == Credential(username="a", password="b")

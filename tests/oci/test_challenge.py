@@ -40,9 +40,7 @@ def test_no_header_is_too_strange(header: str) -> None:
 
 
 def test_a_long_header_takes_no_time() -> None:
-    parse_challenges(
-        ["Bearer " + "a=" * 50_000, 'Bearer a="' + "\\" * 100_001, "Bearer " + "a" * 100_000 + "=\x00"]
-    )
+    parse_challenges(["Bearer " + "a=" * 50_000, 'Bearer a="' + "\\" * 100_001, "Bearer " + "a" * 100_000 + "=\x00"])
 
 
 @pytest.mark.parametrize(

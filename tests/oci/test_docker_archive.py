@@ -131,9 +131,7 @@ async def test_what_is_there_is_listed(saved: Saved, images: object, tag: str | 
         ({"layer": b"\x28\xb5\x2f\xfd" + b"broken" * 10}, "cannot be decompressed"),
     ],
 )
-async def test_archives_that_do_not_hold_what_they_say(
-    saved: Saved, changes: dict[str, Any], match: str
-) -> None:
+async def test_archives_that_do_not_hold_what_they_say(saved: Saved, changes: dict[str, Any], match: str) -> None:
     source = _source(saved(**changes))
     with pytest.raises(ContentError, match=match) as caught:
         await source.resolve()

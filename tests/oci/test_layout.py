@@ -56,9 +56,7 @@ async def test_a_tag_chooses(path: Path, images: tuple[Descriptor, Descriptor]) 
     assert (await _source(path, "two").resolve()).digest == images[1].digest
 
 
-async def test_the_only_image_needs_no_tag(
-    tmp_path: Path, images: tuple[Descriptor, Descriptor], store: Store
-) -> None:
+async def test_the_only_image_needs_no_tag(tmp_path: Path, images: tuple[Descriptor, Descriptor], store: Store) -> None:
     write_layout(tmp_path / "layout", entries=[(images[0], None)], store=store)
     assert (await _source(tmp_path / "layout").resolve()).digest == images[0].digest
     # Under two names it is still one image.
@@ -158,9 +156,7 @@ def test_what_others_wrote_about_their_images_stays(
     assert json.loads((path / "index.json").read_bytes())["manifests"][1] == foreign
 
 
-def test_a_tag_for_an_image_that_had_none(
-    tmp_path: Path, images: tuple[Descriptor, Descriptor], store: Store
-) -> None:
+def test_a_tag_for_an_image_that_had_none(tmp_path: Path, images: tuple[Descriptor, Descriptor], store: Store) -> None:
     write_layout(tmp_path / "layout", entries=[(images[0], None)], store=store)
     write_layout(tmp_path / "layout", entries=[(images[0], "named")], store=store)
     assert _listed(tmp_path / "layout") == [("named", images[0].digest)]
@@ -217,9 +213,7 @@ def test_a_damaged_store_does_not_reach_the_index(path: Path, store: Store) -> N
     assert not list(path.rglob(".tmp-*"))
 
 
-def test_places_that_are_something_else(
-    tmp_path: Path, images: tuple[Descriptor, Descriptor], store: Store
-) -> None:
+def test_places_that_are_something_else(tmp_path: Path, images: tuple[Descriptor, Descriptor], store: Store) -> None:
     (tmp_path / "file").write_text("mine")
     with pytest.raises(SpecificationError, match="there is a file"):
         write_layout(tmp_path / "file", entries=[(images[0], "one")], store=store)
@@ -232,9 +226,7 @@ def test_places_that_are_something_else(
     assert [item.name for item in (tmp_path / "folder").iterdir()] == ["thesis.txt"]
 
 
-@pytest.mark.parametrize(
-    ("name", "content"), [("index.json", b"{"), ("oci-layout", b'{"imageLayoutVersion":"9"}')]
-)
+@pytest.mark.parametrize(("name", "content"), [("index.json", b"{"), ("oci-layout", b'{"imageLayoutVersion":"9"}')])
 def test_a_damaged_layout_is_not_written_to(
     path: Path, images: tuple[Descriptor, Descriptor], store: Store, name: str, content: bytes
 ) -> None:
@@ -254,9 +246,7 @@ def test_an_interrupted_first_write_is_taken_up(
     assert _listed(tmp_path / "layout") == [("one", images[0].digest)]
 
 
-def test_two_writers_lose_nothing(
-    tmp_path: Path, images: tuple[Descriptor, Descriptor], store: Store
-) -> None:
+def test_two_writers_lose_nothing(tmp_path: Path, images: tuple[Descriptor, Descriptor], store: Store) -> None:
     def write(number: int) -> None:
         write_layout(tmp_path / "layout", entries=[(images[number % 2], f"tag{number}")], store=store)
 

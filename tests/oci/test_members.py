@@ -153,9 +153,7 @@ def test_a_file_that_shrinks_while_it_is_read(tmp_path: Path) -> None:
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=200)
 @given(st.data())
 def test_no_damage_does_more_than_an_error(tmp_path: Path, data: st.DataObject) -> None:
-    path = _write(
-        tmp_path / "x.tar", _member("index.json", b"{}"), _member("é" * 60, b"1"), _member("b", b"2")
-    )
+    path = _write(tmp_path / "x.tar", _member("index.json", b"{}"), _member("é" * 60, b"1"), _member("b", b"2"))
     raw = bytearray(path.read_bytes())
     for _ in range(data.draw(st.integers(1, 4))):
         raw[data.draw(st.integers(0, 4095))] = data.draw(st.integers(0, 255))

@@ -39,7 +39,5 @@ async def test_absolute_paths_are_taken_as_they_are(tmp_path: Path, store: Store
 
 
 def test_files_are_read_without_loading_http() -> None:
-    code = (
-        "import sys, reprobuild.oci.open; sys.exit(bool({'httpx', 'anyio', 'tarfile'} & sys.modules.keys()))"
-    )
+    code = "import sys, reprobuild.oci.open; sys.exit(bool({'httpx', 'anyio', 'tarfile'} & sys.modules.keys()))"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -29,9 +29,7 @@ def layout(tmp_path: Path, store: Store) -> Path:
 @pytest.fixture
 def push(layout: Path, push_layout: Callable[..., None]) -> Callable[[RunningRegistry, str], None]:
     def push_(registry: RunningRegistry, name: str) -> None:
-        push_layout(
-            f"{layout}:index", f"{registry.host}/{name}", user=registry.user, password=registry.password
-        )
+        push_layout(f"{layout}:index", f"{registry.host}/{name}", user=registry.user, password=registry.password)
 
     return push_
 
@@ -83,9 +81,7 @@ async def _refused(reference: str, environ: dict[str, str]) -> str:
     return str(caught.value)
 
 
-async def test_a_password_is_needed(
-    registry_basic: RunningRegistry, push: Callable[..., None], tmp_path: Path
-) -> None:
+async def test_a_password_is_needed(registry_basic: RunningRegistry, push: Callable[..., None], tmp_path: Path) -> None:
     push(registry_basic, "private:1")
     reference = f"{registry_basic.host}/private:1"
     assert "anonymous" in await _refused(reference, {})

@@ -45,9 +45,7 @@ class Fake:
     waits: list[float] = field(default_factory=list)
     environ: dict[str, str] = field(default_factory=dict)
 
-    def source(
-        self, *, host: str = "", insecure: tuple[str, ...] = (), tries: int = 5, **reference: str
-    ) -> Registry:
+    def source(self, *, host: str = "", insecure: tuple[str, ...] = (), tries: int = 5, **reference: str) -> Registry:
         async def sleep(seconds: float) -> None:
             self.waits.append(seconds)
 
@@ -97,9 +95,7 @@ def cut(count: int) -> Answer:
 
     def answer(exchange: Exchange) -> None:
         start = int(exchange.headers.get("range", "bytes=0-").removeprefix("bytes=").rstrip("-"))
-        headers: dict[str, Any] = (
-            {"Content_Range": f"bytes {start}-{len(CONTENT) - 1}/{len(CONTENT)}"} if start else {}
-        )
+        headers: dict[str, Any] = {"Content_Range": f"bytes {start}-{len(CONTENT) - 1}/{len(CONTENT)}"} if start else {}
         body = CONTENT[start : start + count]
         exchange.send(206 if start else 200, body, length=len(CONTENT) - start, **headers)
 
@@ -145,9 +141,7 @@ async def _fails(
         (204, NetworkError, "answered 204"),
     ],
 )
-async def test_statuses_that_are_final(
-    fake: Fake, code: int, kind: type[ReprobuildError], match: str
-) -> None:
+async def test_statuses_that_are_final(fake: Fake, code: int, kind: type[ReprobuildError], match: str) -> None:
     fake.answers.append(status(code))
     await _fails(fake, kind, match)
     assert fake.waits == []
@@ -516,9 +510,7 @@ async def test_a_token_service_that_redirects_does_not_pass_the_password_on(fake
         ("10.0.0.1:5000", (), "https://10.0.0.1:5000"),
     ],
 )
-async def test_who_is_spoken_to_over_plain_http(
-    fake: Fake, host: str, insecure: tuple[str, ...], url: str
-) -> None:
+async def test_who_is_spoken_to_over_plain_http(fake: Fake, host: str, insecure: tuple[str, ...], url: str) -> None:
     source = fake.source(host=host, insecure=insecure)
     assert str(source._transport._base).rstrip("/") == url
     await source.close()

@@ -56,9 +56,7 @@ def _files(folder: Path, transport: str) -> Open:
         "registry_token",
     ]
 )
-def open_(
-    request: pytest.FixtureRequest, image: tuple[Path, Store, Descriptor], tmp_path: Path, run: Run
-) -> Open:
+def open_(request: pytest.FixtureRequest, image: tuple[Path, Store, Descriptor], tmp_path: Path, run: Run) -> Open:
     folder = image[0]
     match request.param:
         case "layout":
@@ -84,9 +82,7 @@ def open_(
                 password=registry.password,
             )
             environ = registry.login(tmp_path / "docker") if registry.user else {}
-            return lambda tag: open_source(
-                parse_reference(f"{registry.host}/a/{tag}"), root=tmp_path, environ=environ
-            )
+            return lambda tag: open_source(parse_reference(f"{registry.host}/a/{tag}"), root=tmp_path, environ=environ)
 
 
 async def test_everything_below_the_reference_can_be_read(open_: Open) -> None:
@@ -122,9 +118,7 @@ async def test_a_blob_that_is_not_there(open_: Open) -> None:
 async def test_a_size_that_is_wrong(open_: Open, difference: int) -> None:
     source = open_("test:1")
     manifest = parse_manifest(await read(source, await source.resolve()))
-    wrong = Descriptor(
-        media_type="x", digest=manifest.layers[1].digest, size=manifest.layers[1].size + difference
-    )
+    wrong = Descriptor(media_type="x", digest=manifest.layers[1].digest, size=manifest.layers[1].size + difference)
     with pytest.raises(ContentError):
         await read(source, wrong)
     await source.close()
