@@ -55,6 +55,11 @@ class Derivation:
         """The base image on this derivation's platform."""
         return self.base.platforms[self.platform]
 
+    @property
+    def shared_annotations(self) -> dict[str, str]:
+        """The annotations that hold for every platform, and therefore for the index."""
+        return {key: value for key, value in self.annotations.items() if not key.endswith(".base.digest")}
+
     def to_json(self) -> dict[str, Any]:
         """Return the canonical value; what is not in it cannot change the image."""
         base, locked = self.base, self.base_platform

@@ -15,7 +15,8 @@ from reprobuild.derivation import Derivation, derive
 from reprobuild.errors import ContentError, LockError
 from reprobuild.lockfile import BaseImage, ConnectorLock, Lock, Output, Wheel, lock_path
 from reprobuild.oci.types import MANIFEST, Descriptor, Platform, parse_manifest
-from reprobuild.selection import selected_wheels
+from reprobuild.resolver.selection import selected
+from reprobuild.resolver.target import Target
 from reprobuild.store import Store
 from reprobuild.workspace import ConnectorSpec, Workspace
 
@@ -59,7 +60,7 @@ def plan_connector(
                 where="base-images.lock.toml",
                 hint="run `reprobuild lock update --bases`",
             )
-        wheels = selected_wheels(connector, base, platform, store)
+        wheels = selected(store, connector, Target(platform=platform, python=base.python, libc=base.libc))
         derivation = derive(workspace, spec, base, platform, wheels=wheels, files=files)
         images.append(_planned(derivation, connector.outputs.get(platform), store))
     return tuple(images)

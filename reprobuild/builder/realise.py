@@ -5,7 +5,6 @@ as many threads as there are processors. Then every image is assembled from what
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from functools import partial
 
 import anyio
@@ -17,7 +16,8 @@ from reprobuild.builder.connector import ConnectorFile
 from reprobuild.builder.fragment import Fragment, fragment_key, make_fragment, parse_fragment, wheel_fragment
 from reprobuild.builder.image import assemble_image
 from reprobuild.builder.layer import Layer, join, layering
-from reprobuild.builder.plan import Outcome, PlannedImage
+from reprobuild.builder.outcome import BuiltImage, built_image
+from reprobuild.builder.plan import PlannedImage
 from reprobuild.builder.setup import folders, root_links, setup_entries, site_of
 from reprobuild.builder.tar import archive
 from reprobuild.builder.tree import Entry, directory, in_order, regular_file, resolve, symlink
@@ -25,44 +25,13 @@ from reprobuild.builder.wheel import Site
 from reprobuild.canonical import Digest
 from reprobuild.derivation import Derivation
 from reprobuild.errors import ContentError
+from reprobuild.resolver.gathering import gathered
 from reprobuild.lockfile import Wheel
-from reprobuild.oci.types import Descriptor, Manifest, Platform, parse_manifest
+from reprobuild.oci.types import Descriptor
 from reprobuild.progress import Progress, Task
 from reprobuild.store import CHUNK, Store, machine_errors
 
-__all__ = ["BuiltImage", "built_image", "realise"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BuiltImage:
-    """An image that is in the store, and how it stands to the lock.
-
-    ``size`` counts the bytes of all its blobs, base layers included; ``expected`` is what the lock records.
-    """
-
-    connector: str
-    platform: Platform
-    derivation: Digest
-    manifest: Descriptor
-    size: int
-    outcome: Outcome
-    expected: Digest | None
-    cached: bool
-
-
-def built_image(planned: PlannedImage, manifest: Descriptor, store: Store, *, cached: bool) -> BuiltImage:
-    """Return *planned* as built, with *manifest*, which is in the store."""
-    parsed = parse_manifest(store.read(manifest.digest))
-    return BuiltImage(
-        connector=planned.derivation.connector,
-        platform=planned.derivation.platform,
-        derivation=planned.key,
-        manifest=manifest,
-        size=manifest.size + parsed.config.size + sum(layer.size for layer in parsed.layers),
-        outcome=planned.outcome(manifest.digest),
-        expected=planned.recorded.manifest if planned.recorded else None,
-        cached=cached,
-    )
+__all__ = ["realise"]
 
 
 async def realise(
@@ -74,17 +43,14 @@ async def realise(
     """
     limiter = anyio.CapacityLimiter(workers)
     await _make_fragments([image.derivation for image in images if image.manifest is None], store, progress, limiter)
-    built: dict[int, BuiltImage] = {}
 
-    async def one(position: int, image: PlannedImage) -> None:
-        cached = image.manifest is not None
-        manifest = image.manifest or await anyio.to_thread.run_sync(_assemble, image, store, limiter=limiter)
-        built[position] = built_image(image, manifest, store, cached=cached)
+    async def one(image: PlannedImage) -> BuiltImage:
+        manifest = image.manifest
+        if manifest is None:
+            manifest = await anyio.to_thread.run_sync(_assemble, image, store, limiter=limiter)
+        return built_image(image, manifest, store, cached=image.manifest is not None)
 
-    async with anyio.create_task_group() as group:
-        for position, image in enumerate(images):
-            group.start_soon(one, position, image)
-    return tuple(built[position] for position in range(len(images)))
+    return tuple(await gathered([partial(one, image) for image in images], limit=workers))
 
 
 async def _make_fragments(
@@ -102,10 +68,8 @@ async def _make_fragments(
         return
     jobs = sorted(wanted.items(), key=lambda job: (-job[1][0].size, job[1][0].file))
     task = progress.task("wheel layers", len(jobs), unit="wheels")
-    async with anyio.create_task_group() as group:
-        for key, (wheel, site, derivation) in jobs:
-            work = partial(_make_fragment, key, wheel, site, derivation, store, task)
-            group.start_soon(partial(anyio.to_thread.run_sync, work, limiter=limiter))
+    works = [partial(_make_fragment, key, *what, store, task) for key, what in jobs]
+    await gathered([partial(anyio.to_thread.run_sync, work, limiter=limiter) for work in works], limit=len(works))
     task.finish()
 
 
@@ -143,12 +107,8 @@ def _assemble(image: PlannedImage, store: Store) -> Descriptor:
     config, manifest = assemble_image(derivation, base, base_config, layers)
     store.add(config.data)
     store.add(manifest.data)
-    store.write_record("output", image.key, {"manifest": manifest.descriptor.digest, "base": _count(base)})
+    store.write_record("output", image.key, {"manifest": manifest.descriptor.digest, "base": len(base.layers)})
     return manifest.descriptor
-
-
-def _count(base: Manifest) -> int:
-    return len(base.layers)
 
 
 def _wheel_layers(derivation: Derivation, store: Store) -> list[tuple[Layer, str]]:

@@ -1,0 +1,193 @@
+"""Images from a derivation: what is in them, and the golden digests of format 1."""
+
+import gzip
+import io
+import tarfile
+from pathlib import Path
+
+import anyio
+import pytest
+
+from reprobuild.builder.image import assemble_index
+from reprobuild.builder.layer import LARGE_WHEEL, LARGE_WHEELS, layering
+from reprobuild.builder.outcome import BuiltImage
+from reprobuild.builder.realise import realise
+from reprobuild.canonical import digest_of
+from reprobuild.derivation import Derivation
+from reprobuild.errors import ContentError
+from reprobuild.lockfile import Wheel
+from reprobuild.oci.types import ImageConfig, Manifest, parse_config, parse_manifest
+from reprobuild.progress import Silent
+from reprobuild.store import Store
+from tests.builder.images import ARM64, EPOCH, planned, put_derivation
+
+GOLDEN = {
+    ("gzip", "setup layer"): "sha256:8ee668e9bda5bd9a6a2642a18f7f77d175db0b7125f9010c68d202625f24e39c",
+    ("gzip", "wheels layer"): "?",
+    ("gzip", "connector layer"): "?",
+    ("gzip", "config"): "sha256:47965de85e34f13515e6926504863fcf11882f096692c0f61fad23d979ee1689",
+    ("gzip", "manifest"): "?",
+    ("gzip", "index"): "?",
+    ("gzip", "derivation"): "sha256:b9ebd5644276ca6218ffedd91dc34cccf2899af112dab698d0fa9e6021a093f3",
+    ("zstd", "manifest"): "sha256:216cd5e0d73b2020cf18af7447247cc453d7baf2af0ef1c92fd202d7b39e3929",
+}
+
+
+def build(derivation: Derivation, store: Store, *, workers: int = 2) -> BuiltImage:
+    async def run() -> BuiltImage:
+        return (await realise([planned(derivation)], store, Silent(), workers=workers))[0]
+
+    return anyio.run(run)
+
+
+def documents(built: BuiltImage, store: Store) -> tuple[Manifest, ImageConfig]:
+    manifest = parse_manifest(store.read(built.manifest.digest))
+    return manifest, parse_config(store.read(manifest.config.digest))
+
+
+def test_golden_digests_of_format_1(tmp_path: Path) -> None:
+    store = Store(tmp_path / "store")
+    derivation = put_derivation(store, tmp_path)
+    built = build(derivation, store)
+    manifest, _ = documents(built, store)
+    index = assemble_index([(derivation.platform, built.manifest)], derivation.annotations, epoch=EPOCH)
+    zstd = build(put_derivation(store, tmp_path, compression="zstd"), store)
+    assert {
+        ("gzip", "setup layer"): manifest.layers[1].digest,
+        ("gzip", "wheels layer"): manifest.layers[2].digest,
+        ("gzip", "connector layer"): manifest.layers[3].digest,
+        ("gzip", "config"): manifest.config.digest,
+        ("gzip", "manifest"): built.manifest.digest,
+        ("gzip", "index"): index.descriptor.digest,
+        ("gzip", "derivation"): derivation.digest,
+        ("zstd", "manifest"): zstd.manifest.digest,
+    } == GOLDEN
+
+
+@pytest.mark.parametrize("compression", ["gzip", "zstd"])
+def test_every_layer_is_what_its_diff_id_says(tmp_path: Path, compression: str) -> None:
+    store = Store(tmp_path / "store")
+    manifest, config = documents(build(put_derivation(store, tmp_path, compression=compression), store), store)
+    assert len(config.diff_ids) == len(manifest.layers) == len(config.history)
+    for layer, diff_id in list(zip(manifest.layers, config.diff_ids, strict=True))[1:]:
+        blob = store.read(layer.digest)
+        assert layer.size == len(blob)
+        assert layer.media_type.endswith(compression)
+        assert digest_of(inflated(blob, compression)) == diff_id
+
+
+def inflated(blob: bytes, compression: str) -> bytes:
+    if compression == "gzip":
+        return gzip.decompress(blob)
+    try:
+        from compression import zstd
+    except ImportError:
+        from backports import zstd
+    return bytes(zstd.decompress(blob))
+
+
+def test_the_layers_hold_what_the_derivation_says(tmp_path: Path) -> None:
+    store = Store(tmp_path / "store")
+    manifest, _ = documents(build(put_derivation(store, tmp_path), store), store)
+    members: list[dict[str, tarfile.TarInfo]] = []
+    for layer in manifest.layers[1:]:
+        with tarfile.open(fileobj=io.BytesIO(store.read(layer.digest)), mode="r:gz") as tar:
+            members.append({member.name: member for member in tar})
+    setup, wheels, connector = members
+    site = "usr/local/lib/python3.11/dist-packages"
+    assert setup["etc/localtime"].linkname == "/usr/share/zoneinfo/UTC"
+    assert f"{site}/.wh.pip" in setup
+    assert f"{site}/.wh.other" not in setup
+    assert setup[site].isdir()
+    assert {f"{site}/pip/__init__.py", f"{site}/alpha/__init__.py", f"{site}/beta/data.bin"} <= wheels.keys()
+    assert connector["airbyte/integration_code/main.py"].mode == 0o755
+    assert (connector["airbyte"].mode, connector["airbyte"].uid) == (0o750, 1000)
+    assert connector["airbyte/integration_code"].mode == 0o755
+    assert {member.mtime for layer in members for member in layer.values()} == {EPOCH}
+
+
+def test_the_config_is_the_bases_with_ours_on_top(tmp_path: Path) -> None:
+    store = Store(tmp_path / "store")
+    _, config = documents(build(put_derivation(store, tmp_path, platform=ARM64), store), store)
+    assert config.platform == ARM64
+    assert config.env["ODD"] == "a=b\nc"
+    assert config.env["AIRBYTE_ENTRYPOINT"] == "python /airbyte/integration_code/main.py"
+    assert config.config["Entrypoint"] == ["python", "/airbyte/integration_code/main.py"]
+    assert config.config["Labels"] == {"base": "1", "io.airbyte.name": "demo/source-demo"}
+    assert config.config["User"] == "airbyte"
+    assert "Cmd" not in config.config
+    assert config.created == "1980-01-01T00:00:00Z"
+
+
+@pytest.mark.parametrize("workers", [1, 4])
+def test_warm_or_cold_one_thread_or_many_the_manifest_is_the_same(tmp_path: Path, workers: int) -> None:
+    (tmp_path / "a").mkdir()
+    store, other = Store(tmp_path / "store"), Store(tmp_path / "other")
+    first = build(put_derivation(store, tmp_path), store)
+    assert build(put_derivation(store, tmp_path), store, workers=workers).manifest == first.manifest
+    assert build(put_derivation(other, tmp_path / "a"), other, workers=workers).manifest == first.manifest
+
+
+def test_a_damaged_fragment_is_noticed_and_made_again(tmp_path: Path) -> None:
+    store = Store(tmp_path / "store")
+    derivation = put_derivation(store, tmp_path)
+    first = build(derivation, store)
+    manifest, _ = documents(first, store)
+    fragments = [path for path in (store.root / "records" / "fragment").rglob("*") if path.is_file()]
+    assert len(fragments) == 3
+    for path in (store.root / "records" / "layer").rglob("*"):
+        if path.is_file():
+            path.unlink()
+    blob = next(
+        path for path in (store.root / "blobs").rglob("*") if path.is_file() and b"alpha" in inflated_or_empty(path)
+    )
+    blob.write_bytes(blob.read_bytes()[:-60] + bytes(60))
+    with pytest.raises(ContentError, match="damaged"):
+        build(derivation, store)
+    assert build(derivation, store).manifest == first.manifest
+    assert all(store.read(layer.digest) for layer in manifest.layers[1:])
+
+
+def inflated_or_empty(path: Path) -> bytes:
+    try:
+        data = gzip.decompress(path.read_bytes())
+    except (OSError, EOFError):
+        return b""
+    return data if data.count(b".dist-info/RECORD") == 2 else b""
+
+
+def test_a_wheel_that_changed_in_the_store_is_refused(tmp_path: Path) -> None:
+    store = Store(tmp_path / "store")
+    derivation = put_derivation(store, tmp_path)
+    path = store.path(derivation.wheels[0].digest)
+    path.write_bytes(path.read_bytes()[:-1] + b"!")
+    with pytest.raises(ContentError, match="was damaged"):
+        build(derivation, store)
+
+
+def test_a_connector_file_that_changes_meanwhile_is_refused(tmp_path: Path) -> None:
+    store = Store(tmp_path / "store")
+    derivation = put_derivation(store, tmp_path)
+    derivation.files[0].source.write_bytes(b"print('HELLO')\n")
+    with pytest.raises(ContentError, match="changed while it was read"):
+        build(derivation, store)
+
+
+def test_large_wheels_get_layers_of_their_own_within_the_budget() -> None:
+    wheels = [
+        Wheel(file=f"w{number:03}-1-py3-none-any.whl", size=size, digest=digest_of(b"%d" % number))
+        for number, size in enumerate([LARGE_WHEEL + n for n in range(40)] + [LARGE_WHEEL - 1] * 5)
+    ]
+    groups = layering(wheels)
+    assert [len(group) for group in groups] == [1] * LARGE_WHEELS + [45 - LARGE_WHEELS]
+    assert sorted(wheel.file for group in groups for wheel in group) == [wheel.file for wheel in wheels]
+    assert {group[0] for group in groups[:-1]} == set(wheels[40 - LARGE_WHEELS : 40])
+    assert layering([]) == ()
+
+
+def test_what_is_not_in_the_derivation_does_not_change_it(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    (tmp_path / "b").mkdir()
+    one = put_derivation(Store(tmp_path / "s1"), tmp_path / "a")
+    other = put_derivation(Store(tmp_path / "s2"), tmp_path / "b")
+    assert one.digest == other.digest
