@@ -3,7 +3,8 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from reprobuild.errors import LockError
+from reprobuild.canonical import Digest
+from reprobuild.errors import ContentError, LockError
 from reprobuild.lockfile import Package, Wheel
 from reprobuild.resolver.offers import Offer, Resolved, best_offer
 from reprobuild.resolver.target import Target
@@ -46,12 +47,16 @@ def next_seeds(answers: Answers) -> dict[str, str]:
     return seeds
 
 
-def choose(answers: Answers, *, where: str) -> tuple[Choice, ...]:
-    """Return what to lock, by name; raise LockError where platforms differ or one of them has no wheel."""
+def choose(answers: Answers, *, where: str, kept: Mapping[str, Digest] | None = None) -> tuple[Choice, ...]:
+    """Return what to lock, by name; raise LockError where platforms differ or one of them has no wheel.
+
+    Wheels of *kept*, by file name, are taken again where they are offered, though better ones may have come;
+    ContentError if the index has them with other bytes.
+    """
     if differing := disagreements(answers):
         raise _disagreed(differing, where)
     names = {one.name: one.version for resolved in answers.values() for one in resolved}
-    return tuple(_choice(name, version, answers, where) for name, version in sorted(names.items()))
+    return tuple(_choice(name, version, answers, where, kept or {}) for name, version in sorted(names.items()))
 
 
 def environments(targets: Sequence[Target]) -> tuple[str, ...]:
@@ -72,9 +77,9 @@ def packages(choices: Sequence[Choice], wheels: Mapping[str, Wheel]) -> tuple[Pa
     )
 
 
-def _choice(name: str, version: str, answers: Answers, where: str) -> Choice:
+def _choice(name: str, version: str, answers: Answers, where: str, kept: Mapping[str, Digest]) -> Choice:
     needing = {target: one for target, resolved in answers.items() for one in resolved if one.name == name}
-    chosen = {target: best_offer(one.offers, target) for target, one in needing.items()}
+    chosen = {target: _best(one.offers, target, kept) for target, one in needing.items()}
     offers = {offer.file: offer for offer in chosen.values() if offer is not None}
     if missing := [str(target.platform) for target, offer in chosen.items() if offer is None]:
         having = sorted(str(target.platform) for target, offer in chosen.items() if offer is not None)
@@ -91,6 +96,17 @@ def _choice(name: str, version: str, answers: Answers, where: str) -> Choice:
         marker=None if everywhere else _union(environments(list(needing))),
         offers=tuple(offers[file] for file in sorted(offers)),
     )
+
+
+def _best(offers: Sequence[Offer], target: Target, kept: Mapping[str, Digest]) -> Offer | None:
+    known = best_offer([offer for offer in offers if offer.file in kept], target)
+    if known is not None and known.digest not in {None, kept[known.file]}:
+        raise ContentError(
+            f"the index has it as {known.digest}, the lock as {kept[known.file]}",
+            where=known.file,
+            hint="find out who changed it; then lock another version, or remove the lock and make it anew",
+        )
+    return known or best_offer(offers, target)
 
 
 def _union(markers: Sequence[str]) -> str:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
+from reprobuild.canonical import Digest
 from reprobuild.errors import LockError, ReprobuildError
 from reprobuild.resolver.agreement import Choice, choose, disagreements, next_seeds
 from reprobuild.resolver.complaint import Wheelless, explanation, wheelless
@@ -28,6 +29,7 @@ class Wanted:
     """What a connector wants installed: requirements (PEP 508) for targets, under the name that errors give.
 
     ``seeds``, ``pins`` and ``refresh`` are as in `Question`; ``pinned_by`` is the file that pins come from.
+    ``kept`` are the digests of wheels, by file name, that are to stay where their version does.
     """
 
     name: str
@@ -38,6 +40,7 @@ class Wanted:
     pinned_by: str | None = None
     refresh: Collection[str] | None = ()
     dependencies: bool = True
+    kept: Mapping[str, Digest] = field(default_factory=dict)
 
 
 async def resolve(wanted: Wanted, root: Path) -> tuple[Choice, ...]:
@@ -54,7 +57,7 @@ async def resolve(wanted: Wanted, root: Path) -> tuple[Choice, ...]:
         if not disagreements(answers) or answers == before:
             break
         seeds, before = next_seeds(answers), answers
-    return choose(answers, where=wanted.name)
+    return choose(answers, where=wanted.name, kept=wanted.kept)
 
 
 async def offers_of(versions: Mapping[str, str], target: Target, root: Path, *, where: str) -> tuple[Resolved, ...]:

@@ -1,0 +1,157 @@
+"""Whether the lock still says what the specification asks for: offline, by comparing, with reasons in words.
+
+Age never makes a lock stale, nor does what an index has in the meantime.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from reprobuild.lockfile import BASE_LOCK, BaseImage, ConnectorLock, Lock, lock_path
+from reprobuild.oci.types import Platform
+from reprobuild.resolver.agreement import environments
+from reprobuild.resolver.target import Target
+
+if TYPE_CHECKING:
+    from reprobuild.workspace import BaseSpec, ConnectorSpec, Workspace
+
+__all__ = ["Pins", "Reason", "base_platforms", "stale"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reason:
+    """Why a file of the lock (``where``) has to be made again, for *subject*, a connector or a base image."""
+
+    subject: str
+    where: str
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.subject}: {self.text}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pins:
+    """The versions that a file of the connector pins, by normalised name; ``file`` as users know it."""
+
+    file: str
+    versions: Mapping[str, str] = field(default_factory=dict)
+
+
+def stale(
+    workspace: "Workspace", lock: Lock, pins: Mapping[str, Pins], *, damaged: Mapping[str, str] | None = None
+) -> tuple[Reason, ...]:
+    """Return why *lock* does not fit *workspace*, nothing if it does; *pins* are the connectors' own, by name.
+
+    *damaged* says by path what is wrong with files that could not be read and are not in *lock*.
+    """
+    found = _compared(workspace, lock, pins)
+    faults = {path: f"its lock cannot be used: {fault}" for path, fault in (damaged or {}).items()}
+    return tuple(replace(reason, text=faults.get(reason.where, reason.text)) for reason in found)
+
+
+def base_platforms(workspace: "Workspace", base: str) -> tuple[Platform, ...]:
+    """Return the platforms that *base* is locked for: those of its connectors, else those of the workspace."""
+    used = {platform for one in workspace.connectors.values() if one.base == base for platform in one.platforms}
+    return tuple(sorted(used or workspace.platforms))
+
+
+def _compared(workspace: "Workspace", lock: Lock, pins: Mapping[str, Pins]) -> list[Reason]:
+    reasons: list[Reason] = []
+    for name, base in sorted(workspace.bases.items()):
+        reasons += (
+            Reason(subject=name, where=BASE_LOCK, text=text) for text in _base(base, lock.bases.get(name), workspace)
+        )
+    for name, spec in sorted(workspace.connectors.items()):
+        found, mine = lock.connectors.get(name), pins.get(name)
+        reasons += (
+            Reason(subject=name, where=lock_path(name), text=text) for text in _connector(spec, found, lock, mine)
+        )
+    for name in sorted(lock.bases.keys() - workspace.bases.keys()):
+        reasons.append(Reason(subject=name, where=BASE_LOCK, text="this base image is locked and no longer specified"))
+    for name in sorted(lock.connectors.keys() - workspace.connectors.keys()):
+        reasons.append(Reason(subject=name, where=lock_path(name), text="locked and no longer specified"))
+    return reasons
+
+
+def _base(spec: "BaseSpec", base: BaseImage | None, workspace: "Workspace") -> Iterator[str]:
+    if base is None:
+        yield "this base image is not locked"
+        return
+    if base.image != str(spec.image):
+        yield f"the base image is {spec.image}, the lock is for {base.image}"
+    yield from _platforms(set(base_platforms(workspace, spec.name)), set(base.platforms))
+    locked = base.pip_wheel.file.split("-")[1] if base.pip_wheel is not None else None
+    if spec.pip != locked and (spec.pip is None or locked is None or not _equal(spec.pip, locked)):
+        yield f"pip is to be {spec.pip or 'as in the base image'}, the lock has {locked or 'none'}"
+
+
+def _connector(spec: "ConnectorSpec", lock: ConnectorLock | None, whole: Lock, pins: Pins | None) -> Iterator[str]:
+    if lock is None:
+        yield "there is no lock"
+        return
+    if lock.base != spec.base:
+        yield f"the base is {spec.base}, the lock is for {lock.base}"
+    elif (base := whole.bases.get(spec.base)) is not None:
+        yield from _target(spec, lock, base)
+    yield from _requirements(spec.requirements, lock.requirements)
+    if pins is not None:
+        yield from _pins(lock, pins)
+
+
+def _target(spec: "ConnectorSpec", lock: ConnectorLock, base: BaseImage) -> Iterator[str]:
+    targets = {platform: Target(platform=platform, python=base.python, libc=base.libc) for platform in spec.platforms}
+    python = next(iter(targets.values())).requires_python if targets else lock.python
+    if lock.python != python:
+        yield f"the base has Python {base.python}, the lock is for {lock.python}"
+    wanted, locked = environments(tuple(targets.values())), lock.environments
+    for platform, target in sorted(targets.items()):
+        if target.marker not in locked:
+            yield f"the platform {platform} was added"
+    for marker in locked:
+        if marker not in wanted:
+            yield f"a platform was removed: {marker}"
+
+
+def _platforms(wanted: set[Platform], locked: set[Platform]) -> Iterator[str]:
+    for platform in sorted(wanted - locked):
+        yield f"the platform {platform} was added"
+    for platform in sorted(locked - wanted):
+        yield f"the platform {platform} was removed"
+
+
+def _requirements(wanted: tuple[str, ...], locked: tuple[str, ...]) -> Iterator[str]:
+    added, removed = sorted(set(wanted) - set(locked)), sorted(set(locked) - set(wanted))
+    for requirement in added:
+        before = next((old for old in removed if _name(old) == _name(requirement)), None)
+        if before is None:
+            yield f"the requirement {requirement} was added"
+        else:
+            removed.remove(before)
+            yield f"the requirement {before} was changed to {requirement}"
+    for requirement in removed:
+        yield f"the requirement {requirement} was removed"
+
+
+def _pins(lock: ConnectorLock, pins: Pins) -> Iterator[str]:
+    for package in lock.packages:
+        version = pins.versions.get(package.name)
+        if version is not None and not _equal(version, package.version):
+            yield f"{pins.file} has {package.name} {version}, the lock has {package.version}"
+
+
+def _name(requirement: str) -> str:
+    match = re.match(r"[A-Za-z0-9._-]+", requirement)
+    return re.sub(r"[-_.]+", "-", match[0]).lower() if match else requirement
+
+
+def _equal(one: str, other: str) -> bool:
+    if one == other:
+        return True
+    from packaging.version import InvalidVersion, Version  # noqa: PLC0415 - mostly they are written alike
+
+    try:
+        return Version(one) == Version(other)
+    except InvalidVersion:
+        return False

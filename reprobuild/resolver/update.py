@@ -1,0 +1,280 @@
+"""A new lock from the specification and the old lock, with as little changed as was asked for."""
+
+import os
+import re
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import TYPE_CHECKING
+
+from reprobuild.canonical import Digest
+from reprobuild.errors import LockError
+from reprobuild.lock_files import Found
+from reprobuild.lock_reader import ours
+from reprobuild.lockfile import BASE_LOCK, BaseImage, ConnectorLock, Lock, Wheel, lock_path
+from reprobuild.oci.open import open_source
+from reprobuild.oci.types import Platform
+from reprobuild.progress import Progress
+from reprobuild.resolver.agreement import Choice, environments, packages
+from reprobuild.resolver.changes import Change, base_changes, connector_changes, version_changes
+from reprobuild.resolver.conflicts import check_conflicts
+from reprobuild.resolver.distributions import Wanted, resolve
+from reprobuild.resolver.fetch import download
+from reprobuild.resolver.freshness import Pins, base_platforms
+from reprobuild.resolver.gathering import gathered
+from reprobuild.resolver.pin_files import load_pins
+from reprobuild.resolver.pins import salvage
+from reprobuild.resolver.target import Target, select
+from reprobuild.resolver.wheel_paths import WheelPaths
+from reprobuild.store import Store
+
+if TYPE_CHECKING:
+    from reprobuild.workspace import BaseSpec, ConnectorSpec, Workspace
+
+__all__ = ["Update", "Wishes", "outdated", "update"]
+
+_PARALLEL = 4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wishes:
+    """What an update is to change beyond what the specification demands.
+
+    ``names`` are the connectors to lock, None for all; ``upgrade`` lets every distribution move, ``packages``
+    those that it names; ``bases`` asks for every base image anew.
+    """
+
+    names: Collection[str] | None = None
+    upgrade: bool = False
+    packages: Collection[str] = ()
+    bases: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Update:
+    """A new lock, what it changes, the connectors that were locked anew, and those whose locks are to go."""
+
+    lock: Lock
+    changes: tuple[Change, ...]
+    names: tuple[str, ...]
+    removed: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Run:
+    """One update under way: what everything in it needs to know."""
+
+    workspace: "Workspace"
+    found: Found
+    wishes: Wishes
+    store: Store
+    progress: Progress
+    paths: WheelPaths
+    pins: Mapping[str, Pins] = field(default_factory=dict)
+
+
+async def update(workspace: "Workspace", found: Found, wishes: Wishes, *, store: Store, progress: Progress) -> Update:
+    """Return what to lock for *workspace*, given what was *found*; nothing is written but the store.
+
+    Raises LockError where the requirements have no solution, a wheel is missing or two wheels collide, and
+    what networks and machines raise. Damaged files of the old lock are replaced, with a warning.
+    """
+    run = _run(workspace, found, wishes, store, progress)
+    names = _names(run)
+    for path, damage in found.damaged.items():
+        if path == BASE_LOCK or path in map(lock_path, names):
+            progress.warn(f"{path} is made anew: {damage.error.message}")
+    bases = await _bases(run, names)
+    task = progress.task("locking connectors", len(names), unit="connectors")
+
+    async def one(name: str) -> ConnectorLock:
+        lock = await _connector(run, workspace.connectors[name], bases)
+        task.advance(1)
+        return lock
+
+    locks = {lock.name: lock for lock in await gathered([partial(one, name) for name in names], limit=_PARALLEL)}
+    task.finish()
+    _warn_of_idle_wishes(run, locks)
+    return _updated(run, bases, locks)
+
+
+def _warn_of_idle_wishes(run: _Run, locks: Mapping[str, ConnectorLock]) -> None:
+    """Say which distributions were to be upgraded and could not be, since nobody has them or a file pins them."""
+    for wish in sorted(map(_normal, run.wishes.packages)):
+        if not any(package.name == wish for lock in locks.values() for package in lock.packages):
+            run.progress.warn(f"nothing requires {wish}")
+        for name, pins in run.pins.items():
+            if wish in pins.versions:
+                run.progress.warn(f"{name}: {wish} stays at {pins.versions[wish]}, which {pins.file} pins")
+
+
+async def outdated(
+    workspace: "Workspace", found: Found, names: Collection[str] | None, *, store: Store, progress: Progress
+) -> tuple[Change, ...]:
+    """Return what upgrading everything would change in the versions of *names*; base images stay as they are."""
+    run = _run(workspace, found, Wishes(names=names, upgrade=True), store, progress)
+    bases = await _bases(run, _names(run))
+
+    async def one(name: str) -> tuple[Change, ...]:
+        spec = workspace.connectors[name]
+        choices = await resolve(_wanted(run, spec, bases[spec.base]), workspace.root)
+        old = found.lock.connectors.get(name)
+        before = {package.name: package.version for package in old.packages} if old else {}
+        return version_changes(name, before, {choice.name: choice.version for choice in choices})
+
+    changes = await gathered([partial(one, name) for name in _names(run)], limit=_PARALLEL)
+    return tuple(change for some in changes for change in some)
+
+
+def _run(workspace: "Workspace", found: Found, wishes: Wishes, store: Store, progress: Progress) -> _Run:
+    run = _Run(workspace=workspace, found=found, wishes=wishes, store=store, progress=progress, paths=WheelPaths(store))
+    return replace(run, pins=load_pins(workspace, _names(run), store))
+
+
+def _names(run: _Run) -> tuple[str, ...]:
+    everything = run.workspace.connectors
+    return tuple(sorted(everything if run.wishes.names is None else run.wishes.names))
+
+
+def _updated(run: _Run, bases: Mapping[str, BaseImage], locks: Mapping[str, ConnectorLock]) -> Update:
+    workspace, old = run.workspace, run.found.lock
+    whole = run.wishes.names is None
+    removed = tuple(sorted(old.connectors.keys() - workspace.connectors.keys())) if whole else ()
+    connectors = {name: known for name, known in {**old.connectors, **locks}.items() if name not in removed}
+    kept = bases if whole else {**old.bases, **bases}
+    changes: list[Change] = []
+    for name in sorted(old.bases.keys() | kept.keys()):
+        changes += base_changes(name, old.bases.get(name), kept.get(name))
+    for name, one in sorted(locks.items()):
+        changes += connector_changes(name, old.connectors.get(name), one)
+    changes += (Change(subject=name, what="lock", old=lock_path(name), new=None) for name in removed)
+    lock = Lock(bases=dict(sorted(kept.items())), connectors=dict(sorted(connectors.items())))
+    return Update(lock=lock, changes=tuple(changes), names=tuple(locks), removed=removed)
+
+
+async def _bases(run: _Run, names: Collection[str]) -> dict[str, BaseImage]:
+    """Return the base images that *names* need, or all that are specified if everything is locked."""
+    workspace = run.workspace
+    everything = run.wishes.names is None or BASE_LOCK in run.found.damaged
+    needed = sorted(workspace.bases if everything else {workspace.connectors[one].base for one in names})
+    bases = await gathered([partial(_base, run, workspace.bases[name]) for name in needed], limit=_PARALLEL)
+    return dict(zip(needed, bases, strict=True))
+
+
+async def _base(run: _Run, spec: "BaseSpec") -> BaseImage:
+    known = run.found.lock.bases.get(spec.name)
+    platforms = base_platforms(run.workspace, spec.name)
+    if known is None or run.wishes.bases or known.image != str(spec.image) or set(known.platforms) != set(platforms):
+        from reprobuild.resolver.base_image import resolve_base  # noqa: PLC0415 - reads layers: not always needed
+
+        source = open_source(
+            spec.image,
+            root=run.workspace.root,
+            environ=os.environ,
+            insecure=run.workspace.insecure_registries,
+        )
+        try:
+            base = await resolve_base(
+                spec, platforms, source=source, store=run.store, progress=run.progress, known=known
+            )
+        finally:
+            await source.close()
+    else:
+        base = known
+    return replace(base, pip_wheel=await _pip(run, spec, base, known.pip_wheel if known else None))
+
+
+async def _pip(run: _Run, spec: "BaseSpec", base: BaseImage, known: Wheel | None) -> Wheel | None:
+    """Return the wheel of the pip that *spec* wants in images, *known* if that is it."""
+    if spec.pip is None or (known is not None and known.file.split("-")[1] == spec.pip):
+        return None if spec.pip is None else known
+    wanted = Wanted(
+        name=f"pip of the base image {spec.name}",
+        requirements=(f"pip=={spec.pip}",),
+        targets=_targets(base, base.platforms),
+        dependencies=False,
+    )
+    (choice,) = await resolve(wanted, run.workspace.root)
+    (wheel,) = (await download(choice.offers, run.workspace.root, run.store, progress=run.progress)).values()
+    return wheel
+
+
+async def _connector(run: _Run, spec: "ConnectorSpec", bases: Mapping[str, BaseImage]) -> ConnectorLock:
+    from anyio import to_thread  # noqa: PLC0415
+
+    base, old = bases[spec.base], run.found.lock.connectors.get(spec.name)
+    choices = await resolve(_wanted(run, spec, base), run.workspace.root)
+    offers = [offer for choice in choices for offer in choice.offers]
+    wheels = await download(offers, run.workspace.root, run.store, progress=run.progress)
+    targets = _targets(base, spec.platforms)
+    lock = ConnectorLock(
+        name=spec.name,
+        base=spec.base,
+        python=targets[0].requires_python,
+        requirements=tuple(sorted(spec.requirements)),
+        environments=environments(targets),
+        packages=packages(choices, wheels),
+        outputs={platform: one for platform, one in (old.outputs if old else {}).items() if platform in spec.platforms},
+    )
+    await to_thread.run_sync(_check, run, lock, base, targets, choices)
+    return lock
+
+
+def _check(
+    run: _Run, lock: ConnectorLock, base: BaseImage, targets: tuple[Target, ...], choices: tuple[Choice, ...]
+) -> None:
+    """Raise LockError if what platforms select from *lock* is not what was chosen for them, or collides."""
+    chosen = {offer.file for choice in choices for offer in choice.offers}
+    selected: set[str] = set()
+    for target in targets:
+        wheels = select(lock, target)
+        selected.update(wheel.file for wheel in wheels)
+        check_conflicts(run.paths.written(wheels, base, target.platform), where=f"{lock.name} on {target.platform}")
+    if unused := sorted(chosen - selected):
+        raise LockError(f"no platform would install {unused[0]}", where=lock.name, hint="report this as a bug")
+
+
+def _wanted(run: _Run, spec: "ConnectorSpec", base: BaseImage) -> Wanted:
+    _check_python(spec, base)
+    upgraded = {_normal(name) for name in run.wishes.packages}
+    seeds: dict[str, str] = {}
+    kept: dict[str, Digest] = {}
+    old = run.found.lock.connectors.get(spec.name)
+    if old is not None:
+        stay = [one for one in old.packages if one.name not in upgraded and not run.wishes.upgrade]
+        seeds = {one.name: one.version for one in stay}
+        kept = {wheel.file: wheel.digest for one in stay for wheel in one.wheels}
+    elif (damage := run.found.damaged.get(lock_path(spec.name))) is not None and not run.wishes.upgrade:
+        seeds = {name: version for name, version in salvage(ours(damage.text)).items() if name not in upgraded}
+    pins = run.pins.get(spec.name)
+    return Wanted(
+        name=spec.name,
+        requirements=spec.requirements,
+        targets=_targets(base, spec.platforms),
+        seeds=seeds,
+        pins=pins.versions if pins else {},
+        pinned_by=pins.file if pins else None,
+        refresh=None if run.wishes.upgrade else upgraded,
+        kept=kept,
+    )
+
+
+def _check_python(spec: "ConnectorSpec", base: BaseImage) -> None:
+    if spec.python is None:
+        return
+    from packaging.specifiers import SpecifierSet  # noqa: PLC0415
+
+    if not SpecifierSet(spec.python).contains(base.python, prereleases=True):
+        raise LockError(
+            f"it requires Python {spec.python}, and the base image {base.name} has Python {base.python}",
+            where=spec.name,
+            hint="take another base image, or correct the connector's requires-python",
+        )
+
+
+def _targets(base: BaseImage, platforms: Collection[Platform]) -> tuple[Target, ...]:
+    return tuple(Target(platform=one, python=base.python, libc=base.libc) for one in sorted(platforms))
+
+
+def _normal(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
