@@ -65,7 +65,7 @@ async def fetch(
     needed = needed_wheels(workspace, lock, names, store)
     await fetch_wheels(needed, workspace.root, store, progress=progress, offline=offline)
     for base in sorted({lock.connectors[name].base for name in names}):
-        await fetch_base(lock.bases[base], workspace.root, store, progress=progress, offline=offline)
+        await fetch_base(workspace, lock.bases[base], store, progress=progress, offline=offline)
     await to_thread.run_sync(place, [one.wheel for one in needed], workspace.root, store)
 
 
@@ -129,7 +129,9 @@ async def download(offers: Iterable[Offer], root: Path, store: Store, *, progres
     return {wheel.file: wheel for wheel in wheels}
 
 
-async def fetch_base(base: BaseImage, root: Path, store: Store, *, progress: Progress, offline: bool = False) -> None:
+async def fetch_base(
+    workspace: "Workspace", base: BaseImage, store: Store, *, progress: Progress, offline: bool = False
+) -> None:
     """Have the manifests, configs and layers of *base* in the store, for all its platforms."""
     absent = _absent(base, store)
     if not absent:
@@ -137,7 +139,12 @@ async def fetch_base(base: BaseImage, root: Path, store: Store, *, progress: Pro
     if offline:
         hint = "run `reprobuild fetch` while online"
         raise LockError(f"{absent[0].digest} is not in the store", where=base.image, hint=hint)
-    source = open_source(parse_reference(base.image), root=root, environ=os.environ)
+    source = open_source(
+        parse_reference(base.image),
+        root=workspace.root,
+        environ=os.environ,
+        insecure=workspace.insecure_registries,
+    )
     try:
         while absent:
             task = progress.task(f"fetching {base.name}", sum(blob.size for blob in absent))
