@@ -77,8 +77,9 @@ def libc_version(tree: ImageTree, found: Found, elf: Elf, *, where: str) -> Libc
     """Return the C library that the program *found* runs with: its loader's own; raise LockError if it is not clear."""
     loader = tree.find(elf.loader or "")
     if elf.loader is None or loader is None or loader.node.kind != "file":
-        what = f"there is no {elf.loader}, which it asks for" if elf.loader else "it is linked statically"
-        raise LockError(f"/{found.path} cannot load wheels: {what}", where=where, hint=_OTHER_BASE)
+        static = "is linked statically and cannot load wheels"
+        what = f"cannot start: there is no {elf.loader}, which it asks for" if elf.loader else static
+        raise LockError(f"/{found.path} {what}", where=where, hint=_OTHER_BASE)
     if posixpath.basename(elf.loader).startswith("ld-musl-"):
         family, library = "musl", loader.node.elf
     else:
