@@ -31,6 +31,10 @@ def blocks(chunks: Iterable[bytes], size: int = MEMBER_SIZE) -> Iterator[bytes]:
     pending: list[bytes] = []
     held = 0
     for chunk in chunks:
+        if held + len(chunk) < size:
+            pending.append(chunk)
+            held += len(chunk)
+            continue
         view = memoryview(chunk)
         while held + len(view) >= size:
             take = size - held
@@ -39,7 +43,7 @@ def blocks(chunks: Iterable[bytes], size: int = MEMBER_SIZE) -> Iterator[bytes]:
             view, pending, held = view[take:], [], 0
         if view:
             pending.append(bytes(view))
-            held += len(view)
+            held = len(view)
     if held:
         yield b"".join(pending)
 

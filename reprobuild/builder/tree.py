@@ -13,6 +13,8 @@ from reprobuild.errors import ContentError
 
 __all__ = ["Entry", "checked_path", "directory", "in_order", "parents", "regular_file", "resolve", "symlink", "whiteout"]
 
+_UNSAFE = frozenset({"", ".", ".."})
+
 _MOST_LINKS = 40
 """As many as Linux follows (path_resolution(7))."""
 
@@ -90,7 +92,6 @@ def resolve(path: str, links: Mapping[str, str]) -> str:
 def checked_path(path: str, *, where: str | None = None) -> str:
     """Return *path* if it is relative, clean and stays below the root; raise ContentError otherwise."""
     clean = path.removeprefix("./")
-    parts = clean.split("/")
-    if not clean or clean.startswith("/") or "\0" in clean or any(part in {"", ".", ".."} for part in parts):
+    if "\0" in clean or not _UNSAFE.isdisjoint(clean.split("/")):
         raise ContentError(f"unsafe path {path[:200]!r}", where=where)
     return clean

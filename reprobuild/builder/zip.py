@@ -70,15 +70,19 @@ def _whole(archive: ZipFile, info: ZipInfo, name: str) -> bytes:
 
     file = cast("BinaryIO", archive.fp)
     file.seek(info.header_offset)
-    local = file.read(_LOCAL.size)
-    if len(local) != _LOCAL.size or local[:4] != b"PK\x03\x04":
+    # Name and extra field may be longer here than in the directory; they hardly ever are.
+    found = file.read(_LOCAL.size + 4 * len(info.filename) + len(info.extra) + info.compress_size)
+    if len(found) < _LOCAL.size or found[:4] != b"PK\x03\x04":
         raise ContentError(f"{info.filename} has no local header", where=name)
-    file.seek(sum(_LOCAL.unpack(local)), 1)
-    packed = file.read(info.compress_size)
+    start = _LOCAL.size + sum(_LOCAL.unpack_from(found))
+    end = start + info.compress_size
+    if end > len(found):
+        found += file.read(end - len(found))
+    packed = memoryview(found)[start:end]
     if len(packed) != info.compress_size:
         raise ContentError(f"{info.filename} is cut short", where=name)
     try:
-        data = packed if info.compress_type == ZIP_STORED else bytes(deflate_decompress(packed, info.file_size))
+        data = bytes(packed if info.compress_type == ZIP_STORED else deflate_decompress(packed, info.file_size))
     except (DeflateError, ValueError) as error:
         raise ContentError(f"{info.filename} cannot be read: {error}", where=name) from error
     if len(data) != info.file_size or zlib.crc32(data) != info.CRC:
