@@ -1,0 +1,84 @@
+"""Base images of a workspace: those that it defines, those that metadata files name, and which a connector gets."""
+
+import re
+from collections.abc import Mapping
+
+from reprobuild.airbyte import metadata_base
+from reprobuild.connector_folder import Folder
+from reprobuild.errors import SpecificationError
+from reprobuild.oci.reference import parse_reference
+from reprobuild.settings import Settings, read_env
+from reprobuild.specification import BaseSpec, check_name
+from reprobuild.toml_table import Table, suggestion
+
+__all__ = ["base_name", "implicit_bases", "read_bases"]
+
+_KEYS = ("image", "pip", "timezone", "env")
+_VERSION = re.compile(r"[0-9]+(?:\.[0-9]+)*(?:(?:a|b|rc|\.post|\.dev)[0-9]+)*")
+_ZONE = re.compile(r"[A-Za-z0-9_+-]+(?:/[A-Za-z0-9_+-]+)*")
+
+
+def read_bases(table: Table) -> dict[str, BaseSpec]:
+    """Return the bases that the key ``base`` of *table*, a workspace's, defines."""
+    return {name: _base(name, base) for name, base in table.tables("base")}
+
+
+def implicit_bases(
+    folders: Mapping[str, Folder], settings: Mapping[str, Settings], defined: Mapping[str, BaseSpec]
+) -> dict[str, BaseSpec]:
+    """Return the bases that metadata files name where no table says another."""
+    found: dict[str, BaseSpec] = {}
+    for name, folder in folders.items():
+        base = metadata_base(folder.metadata) if folder.metadata and settings[name].base is None else None
+        if base is None:
+            continue
+        check_name(base.name, "base", base.where)
+        other = defined.get(base.name) or found.setdefault(base.name, base)
+        if other.image != base.image:
+            raise SpecificationError(
+                f"the base {base.name} is {base.image} here, and {other.image} in {other.where}",
+                where=base.where,
+                hint="give both the same image, or name another base with `base` in [tool.reprobuild]",
+            )
+    return found
+
+
+def base_name(
+    settings: Settings,
+    folder: Folder | None,
+    where: str,
+    defined: Mapping[str, BaseSpec],
+    bases: Mapping[str, BaseSpec],
+) -> str:
+    """Return the base that the settings name, or else the metadata, or else the only one there is."""
+    if settings.base is not None:
+        if settings.base not in bases:
+            hint = suggestion(settings.base, bases) or f"defined: {', '.join(sorted(bases)) or 'none'}"
+            raise SpecificationError(f"there is no base {settings.base!r}", where=settings.places["base"], hint=hint)
+        return settings.base
+    implicit = metadata_base(folder.metadata) if folder and folder.metadata else None
+    if implicit is not None:
+        return implicit.name
+    if len(defined) == 1:
+        return next(iter(defined))
+    if defined:
+        raise SpecificationError("names no base", where=where, hint=f"set base to one of {', '.join(sorted(defined))}")
+    raise SpecificationError(
+        "names no base, and the workspace defines none",
+        where=where,
+        hint='add [tool.reprobuild.base."python-3.11"] with image = "docker.io/library/python:3.11-slim-bookworm"',
+    )
+
+
+def _base(name: str, table: Table) -> BaseSpec:
+    check_name(name, "base", table.where())
+    table.only(_KEYS)
+    image, pip, timezone = table.text("image"), table.text("pip"), table.text("timezone")
+    if image is None:
+        raise table.fault("image", "is missing", hint='write it like "docker.io/library/python:3.11-slim-bookworm"')
+    if pip is not None and _VERSION.fullmatch(pip) is None:
+        raise table.fault("pip", f"not one version: {pip[:100]!r}", hint='write it like "25.3"')
+    if timezone is not None and _ZONE.fullmatch(timezone) is None:
+        raise table.fault("timezone", f"not a timezone: {timezone[:100]!r}", hint='write it like "UTC"')
+    reference = parse_reference(image, where=table.where("image"))
+    return BaseSpec(name=name, image=reference, pip=pip, timezone=timezone, env=read_env(table), where=table.where())

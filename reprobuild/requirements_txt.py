@@ -1,0 +1,66 @@
+"""A folder's `requirements.txt` as a list of requirements: what pip's format says beside that is refused by name."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from reprobuild.errors import SpecificationError
+from reprobuild.requirement import normal_requirement, unlockable
+from reprobuild.toml_table import read_text
+
+__all__ = ["REQUIREMENTS_TXT", "read_requirements_txt"]
+
+REQUIREMENTS_TXT = "requirements.txt"
+_COMMENT = re.compile(r"(^|\s)#.*")
+_HASH = re.compile(r"\s--hash[= ]\S+")
+_MOST_FILES = 20
+
+
+def read_requirements_txt(folder: Path, label: str) -> tuple[str, ...]:
+    """Return the requirements of the file in *folder*, and of the files that it includes, in normal form.
+
+    *label* is what errors call the folder. Hashes are left to the lock. Raises SpecificationError with file and
+    line for options and for what cannot be locked.
+    """
+    found: set[str] = set()
+    waiting, read = [REQUIREMENTS_TXT], set[str]()
+    while waiting:
+        name = waiting.pop()
+        if name not in read:
+            read.add(name)
+            found.update(_requirements(folder, name, label, waiting))
+        if len(read) > _MOST_FILES:
+            raise SpecificationError(f"includes more than {_MOST_FILES} files", where=f"{label}/{REQUIREMENTS_TXT}")
+    return tuple(sorted(found))
+
+
+def _requirements(folder: Path, file: str, label: str, waiting: list[str]) -> Iterator[str]:
+    path, place = folder / file, f"{label}/{file}"
+    if not path.resolve().is_relative_to(folder.resolve()) or not path.is_file():
+        raise SpecificationError("is not a file of the connector's folder", where=place)
+    for number, line in _logical_lines(read_text(path, place)):
+        content, where = _HASH.sub("", _COMMENT.sub("", line)).strip(), f"{place}, line {number}"
+        option, _, value = content.replace("=", " ", 1).partition(" ") if content.startswith("-") else ("", "", "")
+        if option in {"-r", "--requirement"}:
+            waiting.append((Path(file).parent / value.strip()).as_posix())
+        elif option in {"-e", "--editable"}:
+            raise unlockable(value.strip(), "a path", where=where)
+        elif option:
+            raise SpecificationError(
+                f"the option {option} is not used: which index is asked is a matter of your configuration",
+                where=where,
+                hint="remove it here, and configure the index as pip or uv want it; write pins as requirements",
+            )
+        elif content:
+            yield normal_requirement(content, where=where)
+
+
+def _logical_lines(text: str) -> Iterator[tuple[int, str]]:
+    """Yield the lines, those that end in a backslash together with the next, with the number of the first."""
+    start, held = 1, ""
+    for number, line in enumerate([*text.splitlines(), ""], start=1):
+        if line.endswith("\\"):
+            held += line[:-1] + " "
+        else:
+            yield start, held + line
+            start, held = number + 1, ""

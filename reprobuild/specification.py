@@ -1,0 +1,104 @@
+"""The specification's values: what shall be built, before anything is resolved (design §5).
+
+Read by `reprobuild.workspace`; whoever only passes them on imports them from there.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from reprobuild.builder.compress import Compression
+from reprobuild.errors import SpecificationError
+from reprobuild.oci.reference import Reference
+from reprobuild.oci.types import Platform
+
+__all__ = ["DEFAULT_EPOCH", "DEFAULT_WORKDIR", "BaseSpec", "ConnectorSpec", "Source", "Workspace", "check_name"]
+
+DEFAULT_EPOCH = 315532800
+"""1980-01-01T00:00:00Z, the oldest time that a zip can hold."""
+
+DEFAULT_WORKDIR = "/airbyte/integration_code"
+_NAME = re.compile(r"[a-z0-9](?:[a-z0-9._-]{0,98}[a-z0-9])?")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """A file or folder that goes into the image, as ``target`` relative to the connector's workdir.
+
+    ``places`` are where to look for it, relative to the connector's folder: the first that exists is taken. If
+    none does, a required one is an error. ``where`` is what asked for it.
+    """
+
+    kind: Literal["main file", "package folder", "included path"]
+    places: tuple[str, ...]
+    target: str
+    where: str
+    required: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BaseSpec:
+    """A base image to build on; the path of a file reference is relative to the workspace.
+
+    ``pip`` is the version that the built image must have, None for whatever the base has; ``env`` is added to
+    the base's own environment. ``where`` is the file and key path that said so.
+    """
+
+    name: str
+    image: Reference
+    where: str
+    pip: str | None = None
+    timezone: str | None = None
+    env: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConnectorSpec:
+    """A connector: what is installed, what of its folder is copied, and how it is started.
+
+    ``requirements`` are PEP 508 in normal form, sorted, each once. ``pins`` is the lock file of another tool in
+    the folder, if there is one. ``python`` is a set of specifiers (PEP 440). ``folder`` is None for a
+    connector that is published as a distribution. ``workdir`` is absolute and clean.
+    """
+
+    name: str
+    base: str
+    requirements: tuple[str, ...]
+    entrypoint: tuple[str, ...]
+    platforms: tuple[Platform, ...]
+    where: str
+    version: str | None = None
+    pins: tuple[Path, ...] = ()
+    python: str | None = None
+    folder: Path | None = None
+    sources: tuple[Source, ...] = ()
+    env: Mapping[str, str] = field(default_factory=dict)
+    labels: Mapping[str, str] = field(default_factory=dict)
+    workdir: str = DEFAULT_WORKDIR
+    user: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Workspace:
+    """Everything that is specified below ``root``; bases and connectors sorted by name.
+
+    ``epoch`` is in seconds since 1970; ``insecure_registries`` are hosts that are spoken to in plain HTTP.
+    """
+
+    root: Path
+    platforms: tuple[Platform, ...]
+    bases: Mapping[str, BaseSpec]
+    connectors: Mapping[str, ConnectorSpec]
+    where: str
+    epoch: int = DEFAULT_EPOCH
+    compression: Compression = "gzip"
+    insecure_registries: tuple[str, ...] = ()
+
+
+def check_name(name: str, what: str, where: str) -> None:
+    """Refuse names that would not do in a file name; PEP 751 allows a lock's name no dot."""
+    allowed = "lower-case letters, digits, - and _" + (" and ." if what == "base" else "")
+    if _NAME.fullmatch(name) is None or (what == "connector" and "." in name):
+        raise SpecificationError(f"not a name for a {what}: {name[:100]!r}", where=where, hint=f"use {allowed} only")

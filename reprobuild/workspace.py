@@ -1,0 +1,229 @@
+"""Workspace: what `[tool.reprobuild]` of a `pyproject.toml`, or `reprobuild.toml`, and connectors' folders specify.
+
+Reading is strict: what nobody would heed is refused with its file, its key path and the likely fix (design §5).
+It is also light, because every build begins with it.
+"""
+
+import re
+import shlex
+from collections.abc import Mapping
+from pathlib import Path
+
+from reprobuild.base_spec import base_name, implicit_bases, read_bases
+from reprobuild.builder.compress import Compression
+from reprobuild.connector_folder import OWN_FILE, Folder, find_folders, folder_connector, read_folder
+from reprobuild.errors import SpecificationError
+from reprobuild.oci.types import Platform
+from reprobuild.project import PYPROJECT
+from reprobuild.requirement import pinned
+from reprobuild.settings import CONNECTOR_KEYS, FOLDER_KEYS, Settings, overlaid, read_platforms, read_settings
+from reprobuild.specification import (
+    DEFAULT_EPOCH,
+    DEFAULT_WORKDIR,
+    BaseSpec,
+    ConnectorSpec,
+    Source,
+    Workspace,
+    check_name,
+)
+from reprobuild.toml_table import Table, parse_toml, read_text, suggestion
+
+__all__ = [
+    "DEFAULT_EPOCH",
+    "BaseSpec",
+    "ConnectorSpec",
+    "Source",
+    "Workspace",
+    "find_workspace",
+    "read_workspace",
+    "workspace_table",
+]
+
+_PLATFORMS = (Platform(os="linux", architecture="amd64"), Platform(os="linux", architecture="arm64"))
+
+_OWN_KEYS = ("connectors", "connector", "epoch", "compression", "insecure-registries")
+_KEYS = ("platforms", "base", *_OWN_KEYS)
+_ELSEWHERE = dict.fromkeys(
+    (*CONNECTOR_KEYS, *FOLDER_KEYS),
+    "this key belongs to a connector: [tool.reprobuild.connector.NAME], or its folder's own table",
+)
+_HOST = re.compile(r"(?:[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9a-fA-F:]+\])(?::[0-9]{1,5})?")
+_COMPRESSIONS: tuple[Compression, ...] = ("gzip", "zstd")
+_LATEST_EPOCH = 8**11 - 1
+"""What a tar header can hold."""
+
+
+def find_workspace(start: Path) -> Path:
+    """Return the nearest folder, from *start* upwards, that holds a workspace; raise SpecificationError if none does.
+
+    A connector's own table does not make its folder a workspace.
+    """
+    start = start.absolute()
+    doubtful = []
+    for folder in (start, *start.parents):
+        table = workspace_table(folder)
+        if table is not None and _is_workspace(table):
+            return folder
+        if table is not None and not table.value.keys() & {*CONNECTOR_KEYS, *FOLDER_KEYS}:
+            doubtful.append(folder)
+    if doubtful:
+        return doubtful[0]
+    raise _no_workspace(f"{start} and the folders above it have no workspace")
+
+
+def workspace_table(folder: Path) -> Table | None:
+    """Return the table that *folder* has for reprobuild, its workspace's or its connector's, if it has one.
+
+    Raises SpecificationError if it has two, or if the file that holds it is not TOML.
+    """
+    tables = []
+    pyproject, own = folder / PYPROJECT, folder / OWN_FILE
+    if pyproject.is_file() and "reprobuild" in (text := read_text(pyproject, PYPROJECT)):
+        tool = Table(parse_toml(text, PYPROJECT), PYPROJECT).table("tool")
+        table = tool.table("reprobuild") if tool else None
+        tables += [table] if table else []
+    if own.is_file():
+        tables.append(Table(parse_toml(read_text(own, OWN_FILE), OWN_FILE), OWN_FILE))
+    if len(tables) == 2:
+        raise SpecificationError(
+            f"both {OWN_FILE} and [tool.reprobuild] of {PYPROJECT} are there",
+            where=str(folder),
+            hint="move everything into one of them, and remove the other",
+        )
+    return tables[0] if tables else None
+
+
+def read_workspace(root: Path) -> Workspace:
+    """Return what is specified in the folder *root*; raise SpecificationError with place and fix of the first fault."""
+    root = root.absolute()
+    table = workspace_table(root)
+    if table is None:
+        raise _no_workspace(f"{root} has no workspace")
+    table.only(_KEYS, _ELSEWHERE)
+    platforms = read_platforms(table) or _PLATFORMS
+    bases, connectors = _connectors(root, table, platforms)
+    return Workspace(
+        root=root,
+        platforms=platforms,
+        bases=dict(sorted(bases.items())),
+        connectors=dict(sorted(connectors.items())),
+        epoch=_epoch(table),
+        compression=_compression(table),
+        insecure_registries=_registries(table),
+        where=table.where(),
+    )
+
+
+def _is_workspace(table: Table) -> bool:
+    return bool(table.value.keys() & set(_OWN_KEYS)) or isinstance(table.value.get("base"), dict)
+
+
+def _no_workspace(why: str) -> SpecificationError:
+    return SpecificationError(why, hint="run `reprobuild init`, which writes a first specification")
+
+
+def _connectors(
+    root: Path, table: Table, platforms: tuple[Platform, ...]
+) -> tuple[dict[str, BaseSpec], dict[str, ConnectorSpec]]:
+    """Return the bases, those that metadata names among them, and the connectors."""
+    defined = read_bases(table)
+    folders = _folders(root, table)
+    said = {name: (inner, read_settings(inner)) for name, inner in table.tables("connector")}
+    settings = {
+        name: overlaid(folder.settings, said[name][1] if name in said else Settings())
+        for name, folder in folders.items()
+    }
+    bases = defined | implicit_bases(folders, settings, defined)
+    connectors = {}
+    for name, folder in folders.items():
+        base = base_name(settings[name], folder, folder.where, defined, bases)
+        connectors[name] = folder_connector(folder, settings[name], base=base, platforms=platforms)
+    for name, (inner, own) in said.items():
+        if name not in folders:
+            _check_published(name, inner, own, folders)
+            base = base_name(own, None, inner.where(), defined, bases)
+            connectors[name] = _published(name, inner, own, base, platforms)
+    return bases, connectors
+
+
+def _folders(root: Path, table: Table) -> dict[str, Folder]:
+    found: dict[str, Folder] = {}
+    for path, named in find_folders(root, table):
+        folder = read_folder(path, root, named=named)
+        if folder is None:
+            continue
+        check_name(folder.name, "connector", folder.where)
+        other = found.setdefault(folder.name, folder)
+        if other is not folder:
+            raise SpecificationError(
+                f"two connectors are called {folder.name}: in {other.label} and in {folder.label}",
+                where=table.where("connectors"),
+                hint="rename one (data.dockerRepository in metadata.yaml, else the project's name)",
+            )
+    return found
+
+
+def _check_published(name: str, table: Table, settings: Settings, folders: Mapping[str, Folder]) -> None:
+    check_name(name, "connector", table.where())
+    if settings.requirements is None:
+        hint = suggestion(name, folders) or f'add requirements = ["airbyte-{name}"], or its folder to `connectors`'
+        raise SpecificationError("has neither requirements nor a folder", where=table.where(), hint=hint)
+    for key in FOLDER_KEYS:
+        if key in table.value:
+            raise table.fault(key, "only a connector that has a folder can say this", hint="remove it")
+
+
+def _published(
+    name: str, table: Table, settings: Settings, base: str, platforms: tuple[Platform, ...]
+) -> ConnectorSpec:
+    entrypoint = settings.entrypoint or (name,)
+    requirements = settings.requirements or ()
+    return ConnectorSpec(
+        name=name,
+        version=settings.version or _pinned_version(name, requirements),
+        base=base,
+        requirements=requirements,
+        entrypoint=entrypoint,
+        env={"AIRBYTE_ENTRYPOINT": shlex.join(entrypoint), **settings.env},
+        labels=settings.labels,
+        workdir=settings.workdir or DEFAULT_WORKDIR,
+        user=settings.user,
+        platforms=settings.platforms or platforms,
+        where=table.where(),
+    )
+
+
+def _pinned_version(name: str, requirements: tuple[str, ...]) -> str | None:
+    """Return the version of the distribution that is the connector, if it is pinned."""
+    pins = [pin for pin in map(pinned, requirements) if pin is not None]
+    own = [version for distribution, version in pins if distribution in {name, f"airbyte-{name}"}]
+    if own or len(requirements) > 1:
+        return own[0] if own else None
+    return pins[0][1] if pins else None
+
+
+def _epoch(table: Table) -> int:
+    epoch = table.get("epoch", int)
+    if epoch is not None and not 0 <= epoch <= _LATEST_EPOCH:
+        raise table.fault(
+            "epoch", f"not a time in seconds since 1970: {epoch}", hint=f"leave it out for {DEFAULT_EPOCH}"
+        )
+    return DEFAULT_EPOCH if epoch is None else epoch
+
+
+def _compression(table: Table) -> Compression:
+    text = table.text("compression") or "gzip"
+    for known in _COMPRESSIONS:
+        if text == known:
+            return known
+    raise table.fault("compression", f"there is no {text[:100]!r}", hint='write "gzip" or "zstd"')
+
+
+def _registries(table: Table) -> tuple[str, ...]:
+    hosts = table.texts("insecure-registries") or ()
+    for host in hosts:
+        if _HOST.fullmatch(host) is None:
+            raise table.fault(
+                "insecure-registries", f"not a host: {host[:100]!r}", hint='write it like "localhost:5000"'
+            )
+    return hosts
