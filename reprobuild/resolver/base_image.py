@@ -69,7 +69,7 @@ async def resolve_base(
 
 def _is_known(known: BaseImage, spec: "BaseSpec", platforms: tuple[Platform, ...], index: Digest) -> bool:
     # Whether a zone exists is not in the lock: only the files say so.
-    same = (known.image, known.index, set(known.platforms)) == (spec.image, index, set(platforms))
+    same = (known.image, known.index, set(known.platforms)) == (str(spec.image), index, set(platforms))
     return same and spec.timezone in {None, "UTC"}
 
 
@@ -170,7 +170,7 @@ def _agreed(spec: "BaseSpec", index: Digest, readings: Mapping[Platform, _Readin
                 )
     return BaseImage(
         name=spec.name,
-        image=spec.image,
+        image=str(spec.image),
         index=index,
         python=one.python.version,
         pip=one.pip,

@@ -68,7 +68,7 @@ async def _offered(root: Descriptor, spec: "BaseSpec", source: Source, store: St
     """Yield the images in *root*, each with its platform: the index's word, or else the config's."""
     listed: Iterable[Descriptor] = [replace(root, platform=None)]
     if root.media_type in INDEX_TYPES:
-        index = parse_index(await fetch_document(root, source, store, where=spec.image), where=spec.image)
+        index = parse_index(await fetch_document(root, source, store, where=str(spec.image)), where=str(spec.image))
         listed = index.manifests
     elif root.media_type not in MANIFEST_TYPES:
         raise LockError(f"{spec.image} is not an image but {root.media_type[:100]!r}", where=spec.where)
@@ -83,12 +83,12 @@ async def _offered(root: Descriptor, spec: "BaseSpec", source: Source, store: St
 
 async def _platform(descriptor: Descriptor, spec: "BaseSpec", source: Source, store: Store) -> Platform | None:
     """Return the platform in the config of *descriptor*, None if it is no image's."""
-    data = await fetch_document(descriptor, source, store, where=spec.image)
-    config = parse_manifest(data, where=spec.image).config
+    data = await fetch_document(descriptor, source, store, where=str(spec.image))
+    config = parse_manifest(data, where=str(spec.image)).config
     if oci_media_type(config.media_type) != CONFIG:
         return None
-    data = await fetch_document(config, source, store, where=spec.image)
-    return parse_config(data, where=spec.image).platform
+    data = await fetch_document(config, source, store, where=str(spec.image))
+    return parse_config(data, where=str(spec.image)).platform
 
 
 async def _documents(descriptor: Descriptor, source: Source, store: Store, where: str) -> tuple[Manifest, ImageConfig]:
