@@ -1,0 +1,218 @@
+"""``reprobuild build``: images from locks, held against the digests that the locks record."""
+
+import os
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from reprobuild.cli.opening import connector_names, named_or_here, open_store, open_workspace, platform_names
+from reprobuild.cli.settings import Settings
+
+if TYPE_CHECKING:
+    from reprobuild.builder.build import BuildResult, Plan
+    from reprobuild.lockfile import Lock
+    from reprobuild.oci.reference import FileReference
+    from reprobuild.oci.types import Platform
+    from reprobuild.store import Store
+    from reprobuild.workspace import Workspace
+
+__all__ = ["app"]
+
+app = typer.Typer(add_completion=False, rich_markup_mode=None)
+
+
+@app.command(short_help="Build images and hold them against the locks.")
+def build(
+    context: typer.Context,
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[NAME]...",
+            help="Connectors; the one whose folder you are in, or the only one there is, by default.",
+            autocompletion=connector_names,
+        ),
+    ] = None,
+    everything: Annotated[bool, typer.Option("--all", help="Build every connector.")] = False,
+    platforms: Annotated[
+        list[str] | None,
+        typer.Option("--platform", metavar="P", help="Build for this platform only.", autocompletion=platform_names),
+    ] = None,
+    offline: Annotated[
+        bool, typer.Option("--offline", envvar="REPROBUILD_OFFLINE", help="Use no network: what `fetch` has fetched.")
+    ] = False,
+    record: Annotated[bool, typer.Option("--record", help="Write the digests of new outputs into the locks.")] = False,
+    output: Annotated[
+        str | None,
+        typer.Option("--output", "-o", metavar="REF", help="Write oci:PATH[:TAG], oci-archive: or docker-archive:."),
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Build images from the locks and compare their digests with those that the locks record.
+
+    For each image: verified, if the recorded digest came out again; new, if this derivation was never
+    recorded; mismatch, if the same derivation gave other bytes. Exit with 1 on a mismatch. A stale lock is
+    refused, never changed.
+    """
+    if everything and names:
+        raise typer.BadParameter("it is every connector already: leave out the names", param_hint="--all")
+    settings: Settings = context.obj
+    workspace = open_workspace(settings)
+    wanted = tuple(workspace.connectors) if everything else names or ()
+    chosen = named_or_here(workspace, wanted, settings.directory)
+    target = _target(output, len(chosen)) if output else None
+    lock = _fresh_lock(workspace, chosen)
+    store = open_store()
+    images = _planned(workspace, lock, chosen, store, _platforms(platforms or ()))
+    results = _realised(images, workspace, lock, store, settings, offline=offline, whole=target is not None)
+    from reprobuild.cli.built import print_results, print_results_json
+
+    print_results_json(results) if json else print_results(results, settings, record=record)
+    if record:
+        _record(workspace, results)
+    differs = any(image.outcome == "mismatch" for result in results for image in result.images)
+    if target is not None and not differs:
+        _write(target, results, workspace, store, settings)
+    raise typer.Exit(1 if differs else 0)
+
+
+def _fresh_lock(workspace: "Workspace", chosen: Sequence[str]) -> "Lock":
+    """Return the lock of the connectors *chosen*; raise LockError if it does not fit the specification."""
+    from reprobuild.cli.lock import stale_reasons
+    from reprobuild.errors import LockError
+    from reprobuild.lock_files import read_lock
+
+    lock = read_lock(workspace.root, chosen)
+    if reasons := stale_reasons(workspace, lock, chosen):
+        more = f" (and {len(reasons) - 1} more reasons)" if len(reasons) > 1 else ""
+        raise LockError(
+            f"stale: {reasons[0]}{more}",
+            where=reasons[0].where,
+            hint=f"run `reprobuild lock update {' '.join(chosen)}`, look at what changes, and commit it",
+        )
+    return lock
+
+
+def _platforms(texts: Sequence[str]) -> tuple["Platform", ...]:
+    from reprobuild.oci.types import parse_platform
+
+    return tuple(parse_platform(text, where="--platform") for text in texts)
+
+
+def _planned(
+    workspace: "Workspace", lock: "Lock", chosen: Sequence[str], store: "Store", platforms: Sequence["Platform"]
+) -> "Plan":
+    from reprobuild.builder.build import plan
+    from reprobuild.errors import SpecificationError
+
+    for name in chosen:
+        known = workspace.connectors[name].platforms
+        if unknown := [platform for platform in platforms if platform not in known]:
+            raise SpecificationError(
+                f"{name} is not for {unknown[0]}",
+                where="--platform",
+                hint=f"it is for {', '.join(map(str, known))}; add the platform to the specification and lock again",
+            )
+    return plan(workspace, lock, chosen, store, platforms=platforms)
+
+
+def _realised(
+    images: "Plan",
+    workspace: "Workspace",
+    lock: "Lock",
+    store: "Store",
+    settings: Settings,
+    *,
+    offline: bool,
+    whole: bool,
+) -> tuple["BuildResult", ...]:
+    """Return what building *images* gives; without an event loop if the store has it all."""
+    from reprobuild.builder.build import finished
+
+    results = finished(images, store)
+    if results is not None and not whole:
+        return results
+    from reprobuild.builder.build import build as build_all
+    from reprobuild.cli.loop import run_async
+    from reprobuild.cli.progress import open_display
+    from reprobuild.cli.supply import supply, supply_layers
+
+    with open_display(settings) as display:
+
+        async def work() -> tuple["BuildResult", ...]:
+            await supply(images, workspace, lock, store, progress=display, offline=offline)
+            built = await build_all(images, store, display, workers=len(os.sched_getaffinity(0)))
+            if whole:
+                await supply_layers(images, workspace, store, progress=display, offline=offline)
+            return built
+
+        return run_async(work, on_interrupt=display.close)
+
+
+def _record(workspace: "Workspace", results: Sequence["BuildResult"]) -> None:
+    """Write new outputs into the locks, as they are by now; a mismatch is never written over."""
+    from dataclasses import replace
+
+    from reprobuild.builder.build import recorded
+    from reprobuild.lock_files import read_lock
+    from reprobuild.lock_writer import write_connector_lock
+    from reprobuild.lockfile import lock_path
+    from reprobuild.store import replace_file
+
+    for result in results:
+        new = tuple(image for image in result.images if image.outcome == "new")
+        if new:
+            lock = read_lock(workspace.root, [result.connector]).connectors[result.connector]
+            text = write_connector_lock(recorded(lock, replace(result, images=new)))
+            replace_file(workspace.root / lock_path(result.connector), text.encode())
+
+
+def _target(text: str, connectors: int) -> "FileReference":
+    from reprobuild.errors import SpecificationError
+    from reprobuild.oci.reference import FileReference, parse_reference
+
+    reference = parse_reference(text, where="--output")
+    if not isinstance(reference, FileReference):
+        raise SpecificationError(
+            f"{text!r} is not a file", where="--output", hint="write it like oci:PATH, oci-archive:FILE or oci:PATH:TAG"
+        )
+    if reference.tag and connectors > 1:
+        hint = "leave the tag out: each image gets its connector's name"
+        raise SpecificationError(f"one tag for {connectors} connectors", where="--output", hint=hint)
+    return reference
+
+
+def _write(
+    target: "FileReference",
+    results: Sequence["BuildResult"],
+    workspace: "Workspace",
+    store: "Store",
+    settings: Settings,
+) -> None:
+    """Write the indexes of *results* to *target*; relative paths start at the directory of *settings*."""
+    from reprobuild.errors import SpecificationError
+
+    if target.transport == "docker-archive" and any(len(result.images) > 1 for result in results):
+        hint = "add --platform, or write oci-archive:"
+        raise SpecificationError("it holds images of one platform only", where=str(target), hint=hint)
+    path = settings.directory / target.path
+    entries = [(result.index, target.tag or _tag(result, target, workspace)) for result in results]
+    if target.transport == "oci":
+        from reprobuild.oci.layout import write_layout
+
+        write_layout(path, entries=entries, store=store)
+    else:
+        from reprobuild.oci.archive import write_archive
+
+        write_archive(path, entries=entries, store=store)
+    if not settings.quiet:
+        from reprobuild.cli.output import plain, tell
+
+        tell(f"wrote {plain(str(target))}: {', '.join(tag for _, tag in entries)}")
+
+
+def _tag(result: "BuildResult", target: "FileReference", workspace: "Workspace") -> str:
+    """Return the name of an image in a layout, NAME; or in an archive NAME:VERSION, as `docker load` wants it."""
+    if target.transport == "oci":
+        return result.connector
+    return f"{result.connector}:{workspace.connectors[result.connector].version or 'latest'}"

@@ -1,0 +1,73 @@
+"""What a build says of its images: how each stands to the lock, and what to do if that is not well."""
+
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from reprobuild.cli.output import plain, say, say_json, size, styled, tell
+from reprobuild.cli.settings import Settings
+
+if TYPE_CHECKING:
+    from reprobuild.builder.build import BuildResult
+
+__all__ = ["print_results", "print_results_json"]
+
+_STYLES = {"verified": "good", "new": "open", "mismatch": "bad"}
+
+
+def print_results(results: Sequence["BuildResult"], settings: Settings, *, record: bool) -> None:
+    """Print a line for each image and each index, hints to stderr."""
+    width = max((len(result.connector) for result in results), default=0)
+    platforms = max((len(str(image.platform)) for result in results for image in result.images), default=0)
+    for result in results:
+        name = f"{plain(result.connector):<{width}}"
+        for image in result.images:
+            outcome = styled(f"{image.outcome:<8}", _STYLES[image.outcome], sys.stdout, settings)
+            platform = f"{image.platform!s:<{platforms}}"
+            say(f"{outcome}  {name}  {platform}  {image.manifest.digest}  ({size(image.size)})")
+            if image.outcome == "mismatch":
+                say(f"{'':<8}  expected {image.expected} → got {image.manifest.digest}")
+        say(f"{'index':<8}  {name}  {'':<{platforms}}  {result.index.digest}")
+    sys.stdout.flush()
+    if not settings.quiet:
+        _print_hints(results, settings, record)
+
+
+def print_results_json(results: Sequence["BuildResult"]) -> None:
+    """Print all that is known of each image."""
+    connectors = [
+        {
+            "name": result.connector,
+            "index": result.index.to_json(),
+            "images": [
+                {
+                    "platform": str(image.platform),
+                    "outcome": image.outcome,
+                    "derivation": image.derivation,
+                    "manifest": image.manifest.to_json(),
+                    "expected": image.expected,
+                    "size": image.size,
+                    "cached": image.cached,
+                }
+                for image in result.images
+            ],
+        }
+        for result in results
+    ]
+    say_json({"connectors": connectors})
+
+
+def _print_hints(results: Sequence["BuildResult"], settings: Settings, record: bool) -> None:
+    hint = styled("hint:", "hint", sys.stderr, settings)
+    new = _with_outcome(results, "new")
+    if new and record:
+        tell(f"recorded in the locks of {', '.join(new)}: commit them")
+    elif new:
+        tell(f"{hint} to record new digests in the locks, run `reprobuild build {' '.join(new)} --record`")
+    if differing := _with_outcome(results, "mismatch"):
+        tell(f"the same inputs gave other bytes than the locks record: {', '.join(differing)}")
+        tell(f"{hint} compare `reprobuild doctor` (libraries) with where they were recorded; nothing is written over")
+
+
+def _with_outcome(results: Sequence["BuildResult"], outcome: str) -> list[str]:
+    return [result.connector for result in results if any(image.outcome == outcome for image in result.images)]

@@ -1,0 +1,97 @@
+"""From an exception to words on stderr and an exit code: what went wrong, where, and the next step."""
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from reprobuild.cli.output import plain, styled, tell
+from reprobuild.cli.settings import Settings
+from reprobuild.errors import MachineError, ReprobuildError
+
+__all__ = ["INTERRUPTED", "READER_GONE", "report"]
+
+INTERRUPTED = 130
+READER_GONE = 141
+"""As a shell counts it when whoever reads our output stops: 128 + SIGPIPE."""
+
+_USAGE = 2
+_FAULT = 2
+_GLOBAL_OPTIONS = frozenset({"-C", "-q", "-v", "--color", "--directory", "--quiet", "--verbose"})
+
+
+def report(error: BaseException, settings: Settings) -> int:
+    """Tell stderr about *error*, each error of a group once, and return the exit code."""
+    leaves = list(_leaves(error))
+    if any(isinstance(leaf, KeyboardInterrupt) for leaf in leaves):
+        tell("interrupted: what is finished is kept, nothing is half-written")
+        return INTERRUPTED
+    if any(isinstance(leaf, BrokenPipeError) for leaf in leaves):
+        return READER_GONE
+    told: dict[tuple[str, str | None], int] = {}
+    for leaf in leaves:
+        message, hint, code = _explained(leaf)
+        if (message, hint) not in told:
+            told[message, hint] = code
+            _print(message, hint, settings)
+            if settings.verbose:
+                _print_causes(leaf)
+    return max(told.values())
+
+
+def _leaves(error: BaseException) -> Iterator[BaseException]:
+    """Yield what tasks that ran side by side raised, or *error* itself."""
+    if isinstance(error, BaseExceptionGroup):
+        for inner in error.exceptions:
+            yield from _leaves(inner)
+    else:
+        yield error
+
+
+def _explained(error: BaseException) -> tuple[str, str | None, int]:
+    """Return message, hint and exit code."""
+    if isinstance(error, ReprobuildError):
+        return str(error), error.hint, error.exit_code
+    if hasattr(error, "format_message"):
+        return _usage(error)
+    if isinstance(error, OSError):
+        return _explained(_machine_error(error))
+    if isinstance(error, MemoryError):
+        return "there is not enough memory", "free some, then run the command again", MachineError.exit_code
+    hint = (
+        "this is a fault of reprobuild's: please report it, with the output of the same command after `reprobuild -v`"
+    )
+    return f"{type(error).__name__}: {error}", hint, _FAULT
+
+
+def _usage(error: BaseException) -> tuple[str, str, int]:
+    """Explain a TyperException: the command line is not understood."""
+    message = str(error.format_message()).rstrip(".")  # type: ignore[attr-defined]
+    message = f"{message[:1].lower()}{message[1:]}"
+    context = getattr(error, "ctx", None)
+    command = context.command_path if context is not None else "reprobuild"
+    option = getattr(error, "option_name", None)
+    if option in _GLOBAL_OPTIONS and command != "reprobuild":
+        return message, f"options for every command go before it: reprobuild {option} …", _USAGE
+    return message, f"see `{command} --help`", _USAGE
+
+
+def _machine_error(error: OSError) -> MachineError:
+    from reprobuild.store import machine_errors
+
+    try:
+        with machine_errors(Path.cwd()):
+            raise error
+    except MachineError as explained:
+        return explained
+
+
+def _print(message: str, hint: str | None, settings: Settings) -> None:
+    tell(f"{styled('error:', 'bad', sys.stderr, settings)} {plain(message)}")
+    if hint:
+        tell(f"{styled('hint:', 'hint', sys.stderr, settings)} {plain(hint)}")
+
+
+def _print_causes(error: BaseException) -> None:
+    import traceback
+
+    tell(plain("".join(traceback.format_exception(error))).rstrip())

@@ -1,0 +1,216 @@
+"""``reprobuild lock``: make the locks, check them, and see what has become newer."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from reprobuild.cli.opening import connector_names, named, open_store, open_workspace
+from reprobuild.cli.settings import Settings
+
+if TYPE_CHECKING:
+    from reprobuild.lockfile import Lock
+    from reprobuild.resolver.changes import Change
+    from reprobuild.resolver.freshness import Reason
+    from reprobuild.workspace import Workspace
+
+__all__ = ["app", "found_reasons", "stale_reasons"]
+
+app = typer.Typer(
+    add_completion=False, rich_markup_mode=None, help="Pin base images and distributions in lockfiles to commit."
+)
+_Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+_Names = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="[NAME]...", help="Connectors; all by default.", autocompletion=connector_names),
+]
+
+
+@app.command()
+def update(
+    context: typer.Context,
+    names: _Names = None,
+    upgrade: Annotated[bool, typer.Option("--upgrade", "-U", help="Let every distribution move.")] = False,
+    packages: Annotated[
+        list[str] | None, typer.Option("--upgrade-package", "-P", metavar="PKG", help="Let this distribution move.")
+    ] = None,
+    bases: Annotated[bool, typer.Option("--bases", help="Look up the tags of the base images again.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Write nothing; say what would change.")] = False,
+    check: Annotated[
+        bool, typer.Option("--check", help="Offline: say why the locks are stale, and exit with 1 if they are.")
+    ] = False,
+    json: _Json = False,
+) -> None:
+    """Write the locks that fit the specification, with as little changed as possible; say what did: old → new.
+
+    What is locked stays as it is while it fits. Age never makes a lock stale.
+    """
+    if check and (upgrade or packages or bases or dry_run):
+        raise typer.BadParameter("it resolves nothing: give it alone, or with names", param_hint="--check")
+    settings: Settings = context.obj
+    workspace = open_workspace(settings)
+    chosen = named(workspace, names) if names else None
+    if check:
+        _check(workspace, chosen, json)
+        return
+    changes, files = _update(workspace, chosen, settings, upgrade, tuple(packages or ()), bases, dry_run)
+    _print_changes(changes, settings, json, {"dry_run": dry_run, "files": list(files)})
+
+
+@app.command()
+def outdated(context: typer.Context, names: _Names = None, json: _Json = False) -> None:
+    """Say which newer versions exist, and which tags of base images have moved. Nothing is written."""
+    from reprobuild.cli.loop import run_async
+    from reprobuild.cli.progress import open_display
+    from reprobuild.lock_files import find_lock
+    from reprobuild.resolver.update import outdated as newer
+
+    settings: Settings = context.obj
+    workspace = open_workspace(settings)
+    chosen = named(workspace, names) if names else None
+    found = find_lock(workspace.root)
+
+    with open_display(settings) as display:
+
+        async def work() -> tuple["Change", ...]:
+            moved = await _moved_tags(workspace, found.lock)
+            return (*moved, *await newer(workspace, found, chosen, store=open_store(), progress=display))
+
+        changes = run_async(work, on_interrupt=display.close)
+    _print_changes(changes, settings, json, {})
+
+
+def stale_reasons(
+    workspace: "Workspace", lock: "Lock", chosen: Sequence[str] | None, damaged: Mapping[str, str] | None = None
+) -> tuple["Reason", ...]:
+    """Return why *lock* does not fit the connectors *chosen*, None for everything; *damaged* as for `stale`."""
+    from reprobuild.resolver.freshness import stale
+    from reprobuild.resolver.pin_files import load_pins
+
+    names = tuple(workspace.connectors) if chosen is None else chosen
+    reasons = stale(workspace, lock, load_pins(workspace, names, open_store()), damaged=damaged)
+    if chosen is None:
+        return reasons
+    subjects = {*chosen, *(workspace.connectors[name].base for name in chosen)}
+    return tuple(reason for reason in reasons if reason.subject in subjects)
+
+
+def found_reasons(workspace: "Workspace", chosen: Sequence[str] | None) -> tuple["Reason", ...]:
+    """Return why the lock files in *workspace* do not fit the connectors *chosen*, None for everything."""
+    from reprobuild.lock_files import find_lock
+
+    found = find_lock(workspace.root)
+    damaged = {path: damage.error.message for path, damage in found.damaged.items()}
+    return stale_reasons(workspace, found.lock, chosen, damaged)
+
+
+def _update(
+    workspace: "Workspace",
+    chosen: Sequence[str] | None,
+    settings: Settings,
+    upgrade: bool,
+    packages: tuple[str, ...],
+    bases: bool,
+    dry_run: bool,
+) -> tuple[tuple["Change", ...], tuple[str, ...]]:
+    """Return what changed and the files that were written."""
+    from reprobuild.cli.loop import run_async
+    from reprobuild.cli.progress import open_display
+    from reprobuild.lock_files import find_lock
+    from reprobuild.resolver.update import Wishes
+    from reprobuild.resolver.update import update as updated
+
+    found = find_lock(workspace.root)
+    _check_packages(packages, found.lock, workspace, chosen)
+    wishes = Wishes(names=chosen, upgrade=upgrade, packages=packages, bases=bases)
+    with open_display(settings) as display:
+        new = run_async(
+            lambda: updated(workspace, found, wishes, store=open_store(), progress=display),
+            on_interrupt=display.close,
+        )
+        for change in new.changes:
+            if change.what == "index" and change.old and change.new:
+                display.note(f"the tag of base image {change.subject} has moved: {change.old} → {change.new}")
+    if dry_run:
+        return new.changes, ()
+    from reprobuild.resolver.writing import write
+
+    return new.changes, write(workspace.root, new)
+
+
+async def _moved_tags(workspace: "Workspace", lock: "Lock") -> list["Change"]:
+    """Return the base images whose tags lead elsewhere than when they were locked."""
+    import os
+
+    from reprobuild.oci.open import open_source
+    from reprobuild.resolver.changes import Change
+
+    moved = []
+    for name, base in workspace.bases.items():
+        known = lock.bases.get(name)
+        if known is None or known.image != str(base.image):
+            continue
+        source = open_source(
+            base.image, root=workspace.root, environ=os.environ, insecure=workspace.insecure_registries
+        )
+        try:
+            now = (await source.resolve()).digest
+        finally:
+            await source.close()
+        if now != known.index:
+            moved.append(Change(subject=name, what="index", old=known.index, new=now))
+    return moved
+
+
+def _check_packages(
+    packages: Sequence[str], lock: "Lock", workspace: "Workspace", chosen: Sequence[str] | None
+) -> None:
+    """Raise SpecificationError for a distribution that no lock has: a wish that would silently do nothing."""
+    import re
+    from difflib import get_close_matches
+
+    from reprobuild.errors import SpecificationError
+
+    names = workspace.connectors if chosen is None else chosen
+    if any(name not in lock.connectors for name in names):
+        return
+    locked = {package.name for name in names for package in lock.connectors[name].packages}
+    for package in packages:
+        normal = re.sub(r"[-_.]+", "-", package).lower()
+        if normal not in locked:
+            similar = get_close_matches(normal, locked, n=1)
+            hint = f"did you mean {similar[0]}?" if similar else "the name alone, as it stands in lock/"
+            raise SpecificationError(f"no lock has a distribution {package!r}", where="-P", hint=hint)
+
+
+def _check(workspace: "Workspace", chosen: Sequence[str] | None, json: bool) -> None:
+    from reprobuild.cli.output import plain, say, say_json, tell
+
+    reasons = found_reasons(workspace, chosen)
+    if json:
+        told = [{"subject": one.subject, "where": one.where, "reason": one.text} for one in reasons]
+        say_json({"fresh": not reasons, "reasons": told})
+    else:
+        for reason in reasons:
+            say(plain(str(reason)))
+        if not reasons:
+            say("the locks fit the specification")
+    if reasons:
+        tell(f"hint: run `reprobuild lock update{''.join(f' {name}' for name in chosen or ())}`")
+        raise typer.Exit(1)
+
+
+def _print_changes(changes: Iterable["Change"], settings: Settings, json: bool, more: dict[str, Any]) -> None:
+    from reprobuild.cli.output import plain, say, say_json, tell
+
+    changes = tuple(changes)
+    if json:
+        told = [{"subject": one.subject, "what": one.what, "old": one.old, "new": one.new} for one in changes]
+        say_json({"changes": told, **more})
+        return
+    for change in changes:
+        say(plain(str(change)))
+    if not changes and not more.get("files"):
+        say("nothing changed" if more else "nothing newer")
+    for file in more.get("files", ()) if not settings.quiet else ():
+        tell(f"wrote {plain(file)}")

@@ -1,0 +1,85 @@
+"""The workspace and the store that a command works on, and the connectors that it was asked for."""
+
+import os
+from collections.abc import Sequence
+from difflib import get_close_matches
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from reprobuild.cli.settings import Settings
+from reprobuild.errors import SpecificationError
+from reprobuild.store import Store, default_root
+
+if TYPE_CHECKING:
+    from reprobuild.workspace import Workspace
+
+__all__ = ["connector_names", "named", "named_or_here", "open_store", "open_workspace", "platform_names"]
+
+
+def open_workspace(settings: Settings) -> "Workspace":
+    """Return the workspace that the directory of *settings* is in; raise SpecificationError if there is none."""
+    from reprobuild.workspace import find_workspace, read_workspace
+
+    return read_workspace(find_workspace(settings.directory.absolute()))
+
+
+def open_store() -> Store:
+    """Return the user's store."""
+    return Store(default_root(os.environ))
+
+
+def named(workspace: "Workspace", names: Sequence[str]) -> tuple[str, ...]:
+    """Return *names* once each, all connectors if there are none; raise SpecificationError for one unknown."""
+    for name in names:
+        if name not in workspace.connectors:
+            raise _unknown(name, workspace)
+    return tuple(dict.fromkeys(names)) or tuple(workspace.connectors)
+
+
+def named_or_here(workspace: "Workspace", names: Sequence[str], directory: Path) -> tuple[str, ...]:
+    """Return *names*, or without them the connector whose folder *directory* is in, or the only one there is."""
+    if names or len(workspace.connectors) == 1:
+        return named(workspace, names)
+    here = directory.resolve()
+    for name, connector in workspace.connectors.items():
+        folder = connector.folder
+        if folder is not None and here.is_relative_to((workspace.root / folder).resolve()):
+            return (name,)
+    raise SpecificationError(
+        f"which of the {len(workspace.connectors)} connectors?",
+        hint=f"name them, or say --all: {_listed(workspace)}",
+    )
+
+
+def connector_names(ctx: typer.Context, incomplete: str) -> list[str]:
+    """Return the connectors whose names begin with *incomplete*, for the shell's completion."""
+    workspace = _completed_workspace(ctx)
+    return [name for name in workspace.connectors if name.startswith(incomplete)] if workspace else []
+
+
+def platform_names(ctx: typer.Context, incomplete: str) -> list[str]:
+    """Return the workspace's platforms that begin with *incomplete*, for the shell's completion."""
+    workspace = _completed_workspace(ctx)
+    return [text for text in map(str, workspace.platforms) if text.startswith(incomplete)] if workspace else []
+
+
+def _completed_workspace(ctx: typer.Context) -> "Workspace | None":
+    """Return the workspace of a command line that is still being written, None if there is none to be read."""
+    directory = ctx.find_root().params.get("directory") or "."
+    try:
+        return open_workspace(Settings(directory=Path(directory)))
+    except Exception:
+        return None
+
+
+def _unknown(name: str, workspace: "Workspace") -> SpecificationError:
+    similar = get_close_matches(name, workspace.connectors, n=1)
+    hint = f"did you mean {similar[0]}?" if similar else f"there are: {_listed(workspace)}"
+    return SpecificationError(f"there is no connector {name!r}", where=str(workspace.root), hint=hint)
+
+
+def _listed(workspace: "Workspace") -> str:
+    names = list(workspace.connectors)
+    return ", ".join(names[:10]) + (f" and {len(names) - 10} more" if len(names) > 10 else "") or "none"

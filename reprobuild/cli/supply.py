@@ -1,0 +1,50 @@
+"""What a build lacks, brought into the store before it begins: wheels, and the documents of base images."""
+
+import os
+from typing import TYPE_CHECKING
+
+from reprobuild.builder.base import manifest_and_config
+from reprobuild.builder.build import Plan
+from reprobuild.builder.plan import missing_wheels
+from reprobuild.lockfile import Lock
+from reprobuild.oci.open import open_source
+from reprobuild.oci.reference import RegistryReference, parse_reference
+from reprobuild.progress import Progress
+from reprobuild.resolver.fetch import fetch_base, fetch_wheels, needed_wheels
+from reprobuild.store import Store
+
+if TYPE_CHECKING:
+    from reprobuild.workspace import Workspace
+
+__all__ = ["supply", "supply_layers"]
+
+
+async def supply(
+    images: Plan, workspace: "Workspace", lock: Lock, store: Store, *, progress: Progress, offline: bool
+) -> None:
+    """Have in *store* what building *images* needs and no more: a base's layers are not read (design §8)."""
+    missing = {wheel.digest for wheel in missing_wheels(images, store)}
+    names = list(dict.fromkeys(image.derivation.connector for image in images))
+    needed = [one for one in needed_wheels(workspace, lock, names, store) if one.wheel.digest in missing]
+    await fetch_wheels(needed, workspace.root, store, progress=progress, offline=offline)
+    for image in images:
+        base, locked = image.derivation.base, image.derivation.base_platform
+        reference = parse_reference(base.image)
+        if locked.manifest in store and locked.config in store:
+            continue
+        if offline and isinstance(reference, RegistryReference):
+            continue  # The build says what is missing.
+        source = open_source(reference, root=workspace.root, environ=os.environ, insecure=workspace.insecure_registries)
+        try:
+            await manifest_and_config(base, image.derivation.platform, source, store)
+        finally:
+            await source.close()
+
+
+async def supply_layers(
+    images: Plan, workspace: "Workspace", store: Store, *, progress: Progress, offline: bool
+) -> None:
+    """Have the base images of *images* in *store* whole, for who writes images to disk."""
+    bases = {image.derivation.base.name: image.derivation.base for image in images}
+    for base in bases.values():
+        await fetch_base(workspace, base, store, progress=progress, offline=offline)
