@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -12,10 +11,12 @@ from reprobuild.errors import ContentError, LockError, ReprobuildError
 from reprobuild.lock_reader import parse_base_lock
 from reprobuild.lock_writer import write_base_lock
 from reprobuild.lockfile import BaseImage, Libc
+from reprobuild.oci.reference import parse_reference
 from reprobuild.oci.source import Source
 from reprobuild.oci.types import CONFIG, INDEX, MANIFEST, Descriptor, Index, Platform
 from reprobuild.progress import Silent
 from reprobuild.resolver.base_image import resolve_base
+from reprobuild.specification import BaseSpec
 from reprobuild.store import Store
 from tests.images import AMD64, ARM64, add_document
 from tests.resolver.base_images import (
@@ -71,12 +72,10 @@ class _World:
         return source(root, self.folder, self.published)
 
     async def resolve(self, published: Source, platforms: Sequence[Platform] = BOTH, **options: Any) -> BaseImage:
-        spec: Any = SimpleNamespace(
+        spec = BaseSpec(
             name="python",
-            image="oci:layout:base",
-            pip=None,
+            image=parse_reference("oci:layout:base"),
             timezone=options.pop("timezone", None),
-            env={},
             where="reprobuild.toml: base.python",
         )
         options = {"known": None} | options
