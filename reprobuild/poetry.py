@@ -15,7 +15,7 @@ from reprobuild.requirement import canonical_name, normal_requirements, normal_s
 
 __all__ = ["dependency_requirements", "python_specifiers", "refuse_unlockable", "version_specifiers"]
 
-_TERM = re.compile(r"\s*(\^|~=|~|==?|!=|<>|<=|>=|<|>)?\s*([^\s,|^~=!<>]+)\s*(?:,|(?=\s|$))")
+_TERM = re.compile(r"\s*(\^|~=|~|==?|!=|<>|<=|>=|<|>)?\s*((?:\d+!)?[^\s,|^~=!<>]+)\s*(?:,|(?=\s|$))")
 _VERSION = re.compile(r"v?((?:\d+!)?)(\d+(?:\.\d+)*)((?:\.\*)?|[-_.+]?[a-z0-9][a-z0-9._+-]*)", re.ASCII)
 _PLATFORM = re.compile(r"\s*(==?|!=)?\s*([A-Za-z0-9_-]+)\s*")
 _ELSEWHERE = {"git": "a git repository", "path": "a path", "file": "a file", "url": "a direct URL"}
@@ -123,7 +123,7 @@ def _marker(table: Mapping[str, Any], where: str) -> str:
         parts.append(_any(_python_marker(one) for one in _alternatives(table["python"], where)))
     if "platform" in table:
         parts.append(_platform_marker(table["platform"], where))
-    return " and ".join(f"({part})" for part in parts if part)
+    return " and ".join(f"({part})" if " or " in part else part for part in parts if part)
 
 
 def _any(markers: Iterator[str]) -> str:

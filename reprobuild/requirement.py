@@ -19,7 +19,8 @@ _SPECIFIERS = rf"{_ONE}(?:\s*,\s*{_ONE})*"
 _PLAIN = re.compile(rf"\s*({_NAME})\s*({_SPECIFIERS})?\s*", re.ASCII)
 _PLAIN_SPECIFIERS = re.compile(rf"\s*({_SPECIFIERS})?\s*", re.ASCII)
 _PINNED = re.compile(r"([a-z0-9-]+)(?:\[[^]]*\])?={2,3}([^,;*\s]+)")
-_PATH = re.compile(r"(?:\.{0,2}/|~/|[a-z+]+://|git\+|-e\s|[A-Za-z]:\\|\S+\.(?:whl|zip|tar\.gz)$)")
+_PATH = re.compile(r"(?:\.{0,2}/|~/|[a-z+]+://|git\+|-e\s|[A-Za-z]:\\)")
+_ARCHIVES = (".whl", ".zip", ".tar.gz")
 _URL = re.compile(rf"\s*({_NAME})\s*(?:\[[^]]*\])?\s*@")
 
 
@@ -37,14 +38,14 @@ def normal_requirement(text: str, *, where: str) -> str:
     """Return the requirement *text* in normal form; raise SpecificationError if it is invalid or not lockable."""
     if len(text) > _LONGEST:
         raise SpecificationError(f"a requirement is longer than {_LONGEST} characters", where=where)
-    plain = _PLAIN.fullmatch(text)
+    plain = None if text.rstrip().endswith(_ARCHIVES) else _PLAIN.fullmatch(text)
     if plain is not None and (specifiers := _in_order(plain[2] or "")) is not None:
         return canonical_name(plain[1]) + specifiers
     from packaging.requirements import InvalidRequirement, Requirement  # noqa: PLC0415 - see the module's words
 
     if direct := _URL.match(text):
         raise unlockable(direct[1], "a direct URL", where=where)
-    if _PATH.match(text.strip()):
+    if _PATH.match(text.strip()) or text.rstrip().endswith(_ARCHIVES):
         raise unlockable(_without_credentials(text), "a path or a URL", where=where)
     try:
         requirement = Requirement(text)
@@ -93,7 +94,7 @@ def _in_order(specifiers: str) -> str | None:
 def _invalid(what: str, text: str, error: Exception, where: str, example: str) -> SpecificationError:
     why = str(error).strip().splitlines()[0]
     return SpecificationError(
-        f"not a {what}: {text[:200]!r} ({why})", where=where, hint=f"write it like {example}, as PEP 508 says"
+        f"not a {what}: {_without_credentials(text)} ({why})", where=where, hint=f"write it like {example}, as PEP 508 says"
     )
 
 

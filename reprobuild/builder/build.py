@@ -33,9 +33,7 @@ def plan(
     workspace: Workspace, lock: Lock, names: Collection[str], store: Store, *, platforms: Collection[Platform] = ()
 ) -> Plan:
     """Return the images of the connectors *names*, for *platforms* or for all that each is specified for."""
-    return tuple(
-        image for name in names for image in plan_connector(workspace, lock, name, store, platforms=platforms)
-    )
+    return tuple(image for name in names for image in plan_connector(workspace, lock, name, store, platforms=platforms))
 
 
 def finished(images: Plan, store: Store) -> tuple[BuildResult, ...] | None:
@@ -77,7 +75,5 @@ def _results(images: Plan, built: Sequence[BuiltImage], store: Store) -> tuple[B
             [(one.platform, one.manifest) for _, one in pairs], derivation.shared_annotations, epoch=derivation.epoch
         )
         store.add(index.data)
-        results.append(
-            BuildResult(connector=connector, index=index.descriptor, images=tuple(one for _, one in pairs))
-        )
+        results.append(BuildResult(connector=connector, index=index.descriptor, images=tuple(one for _, one in pairs)))
     return tuple(results)

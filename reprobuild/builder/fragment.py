@@ -11,21 +11,19 @@ from dataclasses import dataclass
 from typing import Any
 
 from reprobuild.builder.compress import Compression, blocks, compressor, end_member
-from reprobuild.builder.tar import archive
-from reprobuild.builder.tree import Entry, directory
-from reprobuild.builder.wheel import Site, contents, open_wheel, plan_wheel
+from reprobuild.builder.site import Site
 from reprobuild.canonical import Digest, canonical_json, digest_of, parse_digest
 from reprobuild.errors import ContentError
 from reprobuild.lockfile import FORMAT, Wheel
 from reprobuild.store import Store
 
-__all__ = ["Fragment", "Tick", "fragment_key", "make_fragment", "parse_fragment", "wheel_fragment"]
+__all__ = ["Fragment", "Tick", "fragment_key", "make_fragment", "nobody", "parse_fragment"]
 
 
 Tick = Callable[[int], None]
 
 
-def _nobody(_: int) -> None:
+def nobody(_: int) -> None:
     """Watch nothing."""
 
 
@@ -77,28 +75,7 @@ def fragment_key(wheel: Wheel, site: Site, *, epoch: int, compression: Compressi
     )
 
 
-def wheel_fragment(
-    wheel: Wheel, site: Site, store: Store, *, epoch: int, compression: Compression, tick: Tick = _nobody
-) -> Fragment:
-    """Turn a wheel of the store into a fragment in the store, streaming; its bytes are verified on the way.
-
-    Blocking, and safe to call from several threads for different wheels. *tick* is told of every block, in
-    bytes before compression, and may raise to stop the work.
-    """
-    _verify(wheel, store)
-    with store.open(wheel.digest) as file, open_wheel(file, wheel.file) as zip_:
-        plan = plan_wheel(zip_, wheel.file, site)
-        folders = {folder for planned in plan for folder in site.parents(planned.entry.path)}
-        pieces: dict[str, tuple[Entry, Iterable[bytes]]] = {path: (directory(path), ()) for path in folders}
-        for planned in plan:
-            if planned.entry.path in folders:
-                raise ContentError(f"{planned.entry.path} is a file and a folder", where=wheel.file)
-            pieces[planned.entry.path] = (planned.entry, contents(zip_, planned, wheel.file))
-        ordered = (pieces[path] for path in sorted(pieces, key=str.encode))
-        return make_fragment(archive(ordered, epoch=epoch), store, compression, tick=tick)
-
-
-def make_fragment(tar: Iterable[bytes], store: Store, compression: Compression, *, tick: Tick = _nobody) -> Fragment:
+def make_fragment(tar: Iterable[bytes], store: Store, compression: Compression, *, tick: Tick = nobody) -> Fragment:
     """Compress the tar bytes of some entries into the store, and close them."""
     compress = compressor(compression)
     uncompressed = hashlib.sha256()
@@ -116,9 +93,3 @@ def make_fragment(tar: Iterable[bytes], store: Store, compression: Compression, 
         blob, size = writer.digest, writer.size
     diff_id = Digest("sha256:" + uncompressed.hexdigest())
     return Fragment(blob=blob, diff_id=diff_id, size=size, members=tuple(members))
-
-
-def _verify(wheel: Wheel, store: Store) -> None:
-    """Hash the wheel before it is used: a store is a cache, and a cache is believed by digest only."""
-    for _ in store.chunks(wheel.digest):
-        pass

@@ -53,13 +53,18 @@ def assemble_image(
             hint="choose a base image with fewer layers",
         )
     if len(base_config.diff_ids) != len(base.layers):
-        raise ContentError("the base's config and manifest differ in their number of layers", where=derivation.base.image)
+        raise ContentError(
+            "the base's config and manifest differ in their number of layers", where=derivation.base.image
+        )
     created = _time(derivation.epoch)
     config = ImageConfig(
         platform=base_config.platform,
         config=_runtime(derivation, base_config),
         diff_ids=(*base_config.diff_ids, *(layer.diff_id for layer, _ in layers)),
-        history=(*base_config.history, *({"created": created, "created_by": f"reprobuild {word}"} for _, word in layers)),
+        history=(
+            *base_config.history,
+            *({"created": created, "created_by": f"reprobuild {word}"} for _, word in layers),
+        ),
         created=created,
     )
     config_document = _document(config.to_json(), CONFIG)

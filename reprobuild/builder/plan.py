@@ -99,7 +99,9 @@ def remembered(key: Digest, store: Store) -> Descriptor | None:
 def _locked(lock: Lock, spec: ConnectorSpec) -> tuple[ConnectorLock, BaseImage]:
     connector, base = lock.connectors.get(spec.name), lock.bases.get(spec.base)
     if connector is None:
-        raise LockError("there is no lock", where=lock_path(spec.name), hint=f"run `reprobuild lock update {spec.name}`")
+        raise LockError(
+            "there is no lock", where=lock_path(spec.name), hint=f"run `reprobuild lock update {spec.name}`"
+        )
     if base is None:
         raise LockError(
             f"the base image {spec.base} is not locked",

@@ -13,22 +13,23 @@ import anyio.to_thread
 
 from reprobuild.builder.base import stored_manifest
 from reprobuild.builder.connector import ConnectorFile
-from reprobuild.builder.fragment import Fragment, fragment_key, make_fragment, parse_fragment, wheel_fragment
+from reprobuild.builder.fragment import Fragment, fragment_key, make_fragment, parse_fragment
 from reprobuild.builder.image import assemble_image
 from reprobuild.builder.layer import Layer, join, layering
 from reprobuild.builder.outcome import BuiltImage, built_image
 from reprobuild.builder.plan import PlannedImage
 from reprobuild.builder.setup import folders, root_links, setup_entries, site_of
+from reprobuild.builder.site import Site
 from reprobuild.builder.tar import archive
-from reprobuild.builder.tree import Entry, directory, in_order, regular_file, resolve, symlink
-from reprobuild.builder.wheel import Site
+from reprobuild.builder.tree import Entry, in_order, regular_file, resolve, symlink
+from reprobuild.builder.wheel_fragment import wheel_fragment
 from reprobuild.canonical import Digest
 from reprobuild.derivation import Derivation
 from reprobuild.errors import ContentError
-from reprobuild.resolver.gathering import gathered
 from reprobuild.lockfile import Wheel
 from reprobuild.oci.types import Descriptor
 from reprobuild.progress import Progress, Task
+from reprobuild.resolver.gathering import gathered
 from reprobuild.store import CHUNK, Store, machine_errors
 
 __all__ = ["realise"]
@@ -78,9 +79,7 @@ def _make_fragment(key: Digest, wheel: Wheel, site: Site, derivation: Derivation
         anyio.from_thread.check_cancelled()
 
     tick(0)
-    fragment = wheel_fragment(
-        wheel, site, store, epoch=derivation.epoch, compression=derivation.compression, tick=tick
-    )
+    fragment = wheel_fragment(wheel, site, store, epoch=derivation.epoch, compression=derivation.compression, tick=tick)
     store.write_record("fragment", key, fragment.to_json())
     task.advance(1)
 

@@ -9,8 +9,8 @@ filesystems cannot tell a folder that was removed and made again from one that w
 import re
 from collections.abc import Iterable, Mapping
 
+from reprobuild.builder.site import Site
 from reprobuild.builder.tree import Entry, directory, in_order, parents, regular_file, resolve, symlink, whiteout
-from reprobuild.builder.wheel import Site
 from reprobuild.derivation import Derivation
 from reprobuild.lockfile import BaseDirectory
 

@@ -11,7 +11,17 @@ from typing import Literal
 
 from reprobuild.errors import ContentError
 
-__all__ = ["Entry", "checked_path", "directory", "in_order", "parents", "regular_file", "resolve", "symlink", "whiteout"]
+__all__ = [
+    "Entry",
+    "checked_path",
+    "directory",
+    "in_order",
+    "parents",
+    "regular_file",
+    "resolve",
+    "symlink",
+    "whiteout",
+]
 
 _UNSAFE = frozenset({"", ".", ".."})
 

@@ -12,9 +12,9 @@ import io
 import posixpath
 import re
 import warnings
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
-from functools import cache, lru_cache
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import cache
 from typing import BinaryIO, NoReturn, cast
 from zipfile import BadZipFile, ZipFile, ZipInfo
 
@@ -26,39 +26,13 @@ from installer.scripts import Script
 from installer.sources import WheelContentElement, WheelSource
 from installer.utils import Scheme, construct_record_file, fix_shebang
 
-from reprobuild.builder.tree import Entry, in_order, parents, regular_file, resolve
+from reprobuild.builder.site import Site
+from reprobuild.builder.tree import Entry, in_order, regular_file
 from reprobuild.builder.zip import checked_members, read_member, stream_member
 from reprobuild.canonical import Digest, digest_of
 from reprobuild.errors import ContentError
-from reprobuild.lockfile import Interpreter
 
-__all__ = ["Planned", "Site", "contents", "open_wheel", "plan_wheel"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Site:
-    """Where wheels are installed: the interpreter's paths, and the base's symbolic links below them."""
-
-    interpreter: Interpreter
-    links: Mapping[str, str] = field(default_factory=dict)
-
-    def path(self, scheme: str, path: str, distribution: str) -> str:
-        """Return the image path of *path* in *scheme*, a key of ``installer``'s schemes."""
-        paths = self.interpreter
-        roots = {"purelib": paths.purelib, "platlib": paths.platlib, "scripts": paths.scripts, "data": paths.data}
-        root = roots.get(scheme) or posixpath.join(paths.include, distribution)
-        return resolve(posixpath.join(root, path).lstrip("/"), self.links)
-
-    @property
-    def roots(self) -> tuple[str, ...]:
-        """The scheme folders, relative to the image's root, longest first."""
-        paths = self.interpreter
-        found = {paths.purelib, paths.platlib, paths.scripts, paths.include, paths.data}
-        return tuple(sorted((path.strip("/") for path in found), key=lambda path: (-len(path), path)))
-
-    def parents(self, path: str) -> tuple[str, ...]:
-        """Return the directories between *path* and the scheme folder that it is in, outermost first."""
-        return _folders(posixpath.dirname(path), self.roots)
+__all__ = ["Planned", "contents", "open_wheel", "plan_wheel"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -249,13 +223,6 @@ class _Destination(WheelDestination):
         if not Hash.parse(f"{algorithm}={value}").validate(data):
             self.source.fault(f"{member} is not what RECORD says")
         return digest_of(data)
-
-
-@lru_cache(maxsize=4096)
-def _folders(folder: str, roots: tuple[str, ...]) -> tuple[str, ...]:
-    """Return *folder* and what leads to it, strictly inside the first of *roots* that it is in."""
-    root = next((root for root in roots if folder == root or folder.startswith(root + "/")), "")
-    return tuple(parents(f"{folder}/x", below=root))
 
 
 def _record_hash(digest: Digest) -> Hash:

@@ -22,30 +22,36 @@ __all__ = ["app"]
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
 
+_Names = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="[NAME]...",
+        help="Connectors; the one whose folder you are in, or the only one there is, by default.",
+        autocompletion=connector_names,
+    ),
+]
+_Platforms = Annotated[
+    list[str] | None,
+    typer.Option("--platform", metavar="P", help="Build for this platform only.", autocompletion=platform_names),
+]
+_Offline = Annotated[
+    bool, typer.Option("--offline", envvar="REPROBUILD_OFFLINE", help="Use no network: what `fetch` has fetched.")
+]
+_Output = Annotated[
+    str | None,
+    typer.Option("--output", "-o", metavar="REF", help="Write oci:PATH[:TAG], oci-archive: or docker-archive:."),
+]
+
+
 @app.command(short_help="Build images and hold them against the locks.")
 def build(
     context: typer.Context,
-    names: Annotated[
-        list[str] | None,
-        typer.Argument(
-            metavar="[NAME]...",
-            help="Connectors; the one whose folder you are in, or the only one there is, by default.",
-            autocompletion=connector_names,
-        ),
-    ] = None,
+    names: _Names = None,
     everything: Annotated[bool, typer.Option("--all", help="Build every connector.")] = False,
-    platforms: Annotated[
-        list[str] | None,
-        typer.Option("--platform", metavar="P", help="Build for this platform only.", autocompletion=platform_names),
-    ] = None,
-    offline: Annotated[
-        bool, typer.Option("--offline", envvar="REPROBUILD_OFFLINE", help="Use no network: what `fetch` has fetched.")
-    ] = False,
+    platforms: _Platforms = None,
+    offline: _Offline = False,
     record: Annotated[bool, typer.Option("--record", help="Write the digests of new outputs into the locks.")] = False,
-    output: Annotated[
-        str | None,
-        typer.Option("--output", "-o", metavar="REF", help="Write oci:PATH[:TAG], oci-archive: or docker-archive:."),
-    ] = None,
+    output: _Output = None,
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Build images from the locks and compare their digests with those that the locks record.
@@ -60,7 +66,7 @@ def build(
     workspace = open_workspace(settings)
     wanted = tuple(workspace.connectors) if everything else names or ()
     chosen = named_or_here(workspace, wanted, settings.directory)
-    target = _target(output, len(chosen)) if output else None
+    target = _destination(output, len(chosen))
     lock = _fresh_lock(workspace, chosen)
     store = open_store()
     images = _planned(workspace, lock, chosen, store, _platforms(platforms or ()))
@@ -72,7 +78,7 @@ def build(
         _record(workspace, results)
     differs = any(image.outcome == "mismatch" for result in results for image in result.images)
     if target is not None and not differs:
-        _write(target, results, workspace, store, settings)
+        _write(target, results, workspace, settings)
     raise typer.Exit(1 if differs else 0)
 
 
@@ -167,52 +173,20 @@ def _record(workspace: "Workspace", results: Sequence["BuildResult"]) -> None:
             replace_file(workspace.root / lock_path(result.connector), text.encode())
 
 
-def _target(text: str, connectors: int) -> "FileReference":
-    from reprobuild.errors import SpecificationError
-    from reprobuild.oci.reference import FileReference, parse_reference
+def _destination(text: str | None, connectors: int) -> "FileReference | None":
+    if text is None:
+        return None
+    from reprobuild.cli.destination import parse_destination
 
-    reference = parse_reference(text, where="--output")
-    if not isinstance(reference, FileReference):
-        raise SpecificationError(
-            f"{text!r} is not a file", where="--output", hint="write it like oci:PATH, oci-archive:FILE or oci:PATH:TAG"
-        )
-    if reference.tag and connectors > 1:
-        hint = "leave the tag out: each image gets its connector's name"
-        raise SpecificationError(f"one tag for {connectors} connectors", where="--output", hint=hint)
-    return reference
+    return parse_destination(text, connectors)
 
 
 def _write(
-    target: "FileReference",
-    results: Sequence["BuildResult"],
-    workspace: "Workspace",
-    store: "Store",
-    settings: Settings,
+    target: "FileReference", results: Sequence["BuildResult"], workspace: "Workspace", settings: Settings
 ) -> None:
-    """Write the indexes of *results* to *target*; relative paths start at the directory of *settings*."""
-    from reprobuild.errors import SpecificationError
+    from reprobuild.cli.destination import write_images
+    from reprobuild.cli.output import plain, tell
 
-    if target.transport == "docker-archive" and any(len(result.images) > 1 for result in results):
-        hint = "add --platform, or write oci-archive:"
-        raise SpecificationError("it holds images of one platform only", where=str(target), hint=hint)
-    path = settings.directory / target.path
-    entries = [(result.index, target.tag or _tag(result, target, workspace)) for result in results]
-    if target.transport == "oci":
-        from reprobuild.oci.layout import write_layout
-
-        write_layout(path, entries=entries, store=store)
-    else:
-        from reprobuild.oci.archive import write_archive
-
-        write_archive(path, entries=entries, store=store)
+    tags = write_images(target, results, workspace, open_store(), settings.directory)
     if not settings.quiet:
-        from reprobuild.cli.output import plain, tell
-
-        tell(f"wrote {plain(str(target))}: {', '.join(tag for _, tag in entries)}")
-
-
-def _tag(result: "BuildResult", target: "FileReference", workspace: "Workspace") -> str:
-    """Return the name of an image in a layout, NAME; or in an archive NAME:VERSION, as `docker load` wants it."""
-    if target.transport == "oci":
-        return result.connector
-    return f"{result.connector}:{workspace.connectors[result.connector].version or 'latest'}"
+        tell(plain(f"wrote {target}: {', '.join(tags)}"))

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from reprobuild.lockfile import Lock
     from reprobuild.resolver.changes import Change
     from reprobuild.resolver.freshness import Reason
+    from reprobuild.resolver.update import Update, Wishes
     from reprobuild.workspace import Workspace
 
 __all__ = ["app", "found_reasons", "stale_reasons"]
@@ -53,8 +54,16 @@ def update(
     if check:
         _check(workspace, chosen, json)
         return
-    changes, files = _update(workspace, chosen, settings, upgrade, tuple(packages or ()), bases, dry_run)
-    _print_changes(changes, settings, json, {"dry_run": dry_run, "files": list(files)})
+    from reprobuild.resolver.update import Wishes
+
+    wishes = Wishes(names=chosen, upgrade=upgrade, packages=tuple(packages or ()), bases=bases)
+    new = _updated(workspace, wishes, settings)
+    files: tuple[str, ...] = ()
+    if not dry_run:
+        from reprobuild.resolver.writing import write
+
+        files = write(workspace.root, new)
+    _print_changes(new.changes, settings, json, {"dry_run": dry_run, "files": list(files)})
 
 
 @app.command()
@@ -104,25 +113,15 @@ def found_reasons(workspace: "Workspace", chosen: Sequence[str] | None) -> tuple
     return stale_reasons(workspace, found.lock, chosen, damaged)
 
 
-def _update(
-    workspace: "Workspace",
-    chosen: Sequence[str] | None,
-    settings: Settings,
-    upgrade: bool,
-    packages: tuple[str, ...],
-    bases: bool,
-    dry_run: bool,
-) -> tuple[tuple["Change", ...], tuple[str, ...]]:
-    """Return what changed and the files that were written."""
+def _updated(workspace: "Workspace", wishes: "Wishes", settings: Settings) -> "Update":
+    """Return the new lock; nothing is written but the store."""
     from reprobuild.cli.loop import run_async
     from reprobuild.cli.progress import open_display
     from reprobuild.lock_files import find_lock
-    from reprobuild.resolver.update import Wishes
     from reprobuild.resolver.update import update as updated
 
     found = find_lock(workspace.root)
-    _check_packages(packages, found.lock, workspace, chosen)
-    wishes = Wishes(names=chosen, upgrade=upgrade, packages=packages, bases=bases)
+    _check_packages(wishes, found.lock, workspace)
     with open_display(settings) as display:
         new = run_async(
             lambda: updated(workspace, found, wishes, store=open_store(), progress=display),
@@ -131,11 +130,7 @@ def _update(
         for change in new.changes:
             if change.what == "index" and change.old and change.new:
                 display.note(f"the tag of base image {change.subject} has moved: {change.old} → {change.new}")
-    if dry_run:
-        return new.changes, ()
-    from reprobuild.resolver.writing import write
-
-    return new.changes, write(workspace.root, new)
+    return new
 
 
 async def _moved_tags(workspace: "Workspace", lock: "Lock") -> list["Change"]:
@@ -162,20 +157,18 @@ async def _moved_tags(workspace: "Workspace", lock: "Lock") -> list["Change"]:
     return moved
 
 
-def _check_packages(
-    packages: Sequence[str], lock: "Lock", workspace: "Workspace", chosen: Sequence[str] | None
-) -> None:
+def _check_packages(wishes: "Wishes", lock: "Lock", workspace: "Workspace") -> None:
     """Raise SpecificationError for a distribution that no lock has: a wish that would silently do nothing."""
     import re
     from difflib import get_close_matches
 
     from reprobuild.errors import SpecificationError
 
-    names = workspace.connectors if chosen is None else chosen
+    names = workspace.connectors if wishes.names is None else wishes.names
     if any(name not in lock.connectors for name in names):
         return
     locked = {package.name for name in names for package in lock.connectors[name].packages}
-    for package in packages:
+    for package in wishes.packages:
         normal = re.sub(r"[-_.]+", "-", package).lower()
         if normal not in locked:
             similar = get_close_matches(normal, locked, n=1)

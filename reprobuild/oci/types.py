@@ -179,7 +179,9 @@ def parse_manifest(data: bytes, *, where: str | None = None) -> Manifest:
     value = _document(data, MANIFEST_TYPES, where)
     layers = tuple(_descriptor(item, where) for item in _list(value, "layers", where))
     return Manifest(
-        config=_descriptor(value.get("config"), where), layers=layers, annotations=_strings(value, "annotations", where)
+        config=_descriptor(value.get("config"), where),
+        layers=layers,
+        annotations=_strings(value, "annotations", where),
     )
 
 
@@ -212,7 +214,9 @@ def parse_config(data: bytes, *, where: str | None = None) -> ImageConfig:
 def _document(data: bytes, media_types: frozenset[str], where: str | None) -> dict[str, object]:
     value = parse_json(data, where=where)
     if value.get("schemaVersion") != 2:
-        raise ContentError(f"unsupported schemaVersion {value.get('schemaVersion')!r}, expected 2", where=where)
+        raise ContentError(
+            f"unsupported schemaVersion {value.get('schemaVersion')!r}, expected 2", where=where
+        )
     media_type = value.get("mediaType")
     if media_type is not None and media_type not in media_types:
         raise ContentError(f"unexpected mediaType {str(media_type)[:100]!r}", where=where)

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reprobuild.builder.wheel import Planned, Site, contents, open_wheel, plan_wheel
+from reprobuild.builder.site import Site
+from reprobuild.builder.wheel import Planned, contents, open_wheel, plan_wheel
 from reprobuild.errors import ContentError
 from tests.builder.wheels import DEBIAN, SITE, make_wheel, record_row
 
