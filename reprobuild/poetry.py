@@ -128,7 +128,7 @@ def _marker(table: Mapping[str, Any], where: str) -> str:
 
 def _any(markers: Iterator[str]) -> str:
     found = list(markers)
-    return "" if "" in found else " or ".join(f"({marker})" for marker in found)
+    return "" if "" in found else " or ".join(f"({marker})" if len(found) > 1 else marker for marker in found)
 
 
 def _python_marker(bounds: list[_Bound]) -> str:

@@ -9,7 +9,7 @@ from typing import Literal
 
 from reprobuild.builder.connector import connector_files
 from reprobuild.builder.fragment import fragment_key, parse_fragment
-from reprobuild.builder.setup import site_of
+from reprobuild.builder.site import site_of
 from reprobuild.canonical import Digest, parse_digest
 from reprobuild.derivation import Derivation, derive
 from reprobuild.errors import ContentError, LockError
@@ -71,7 +71,7 @@ def missing_wheels(images: Sequence[PlannedImage], store: Store) -> list[Wheel]:
     missing: dict[str, Wheel] = {}
     for image in images:
         if image.manifest is None:
-            derivation, site = image.derivation, site_of(image.derivation)
+            derivation, site = image.derivation, site_of(image.derivation.base, image.derivation.platform)
             for wheel in derivation.installed:
                 key = fragment_key(wheel, site, epoch=derivation.epoch, compression=derivation.compression)
                 if not store.has(wheel.digest, wheel.size) and not _has_fragment(store, key):

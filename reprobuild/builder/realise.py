@@ -18,8 +18,8 @@ from reprobuild.builder.image import assemble_image
 from reprobuild.builder.layer import Layer, join, layering
 from reprobuild.builder.outcome import BuiltImage, built_image
 from reprobuild.builder.plan import PlannedImage
-from reprobuild.builder.setup import folders, root_links, setup_entries, site_of
-from reprobuild.builder.site import Site
+from reprobuild.builder.setup import folders, setup_entries
+from reprobuild.builder.site import Site, base_links, site_of
 from reprobuild.builder.tar import archive
 from reprobuild.builder.tree import Entry, in_order, regular_file, resolve, symlink
 from reprobuild.builder.wheel_fragment import wheel_fragment
@@ -60,7 +60,7 @@ async def _make_fragments(
     """Make every fragment that is missing, each once, the largest wheels first so that no thread ends alone."""
     wanted: dict[Digest, tuple[Wheel, Site, Derivation]] = {}
     for derivation in derivations:
-        site = site_of(derivation)
+        site = site_of(derivation.base, derivation.platform)
         for wheel in derivation.installed:
             key = fragment_key(wheel, site, epoch=derivation.epoch, compression=derivation.compression)
             if key not in wanted and _fragment(store, key) is None:
@@ -111,7 +111,7 @@ def _assemble(image: PlannedImage, store: Store) -> Descriptor:
 
 
 def _wheel_layers(derivation: Derivation, store: Store) -> list[tuple[Layer, str]]:
-    site = site_of(derivation)
+    site = site_of(derivation.base, derivation.platform)
     layers = []
     for group in layering(derivation.installed):
         fragments = []
@@ -128,7 +128,7 @@ def _wheel_layers(derivation: Derivation, store: Store) -> list[tuple[Layer, str
 
 def _connector_layer(derivation: Derivation, store: Store) -> Layer:
     """Return the layer of the connector's own files, which always holds its workdir."""
-    links = root_links(derivation)
+    links = base_links(derivation.base, derivation.platform)
     workdir = resolve(derivation.workdir.strip("/"), links)
     files = {resolve(file.path, links): file for file in derivation.files}
     entries = {path: _entry(path, file) for path, file in files.items()}

@@ -9,30 +9,17 @@ filesystems cannot tell a folder that was removed and made again from one that w
 import re
 from collections.abc import Iterable, Mapping
 
-from reprobuild.builder.site import Site
+from reprobuild.builder.site import base_links, site_of
 from reprobuild.builder.tree import Entry, directory, in_order, parents, regular_file, resolve, symlink, whiteout
 from reprobuild.derivation import Derivation
 from reprobuild.lockfile import BaseDirectory
 
-__all__ = ["folders", "root_links", "setup_entries", "site_of"]
-
-
-def site_of(derivation: Derivation) -> Site:
-    """Return where the wheels of *derivation* go; only links below the schemes' folders matter to them."""
-    paths = derivation.base.interpreter
-    below = tuple(path.strip("/") + "/" for path in (paths.data, paths.purelib, paths.platlib))
-    links = {path: target for path, target in root_links(derivation).items() if path.startswith(below)}
-    return Site(interpreter=paths, links=links)
-
-
-def root_links(derivation: Derivation) -> dict[str, str]:
-    """Return the base's symbolic links to directories, by path relative to the root."""
-    return {path.lstrip("/"): target for path, target in sorted(derivation.base_platform.links.items())}
+__all__ = ["folders", "setup_entries"]
 
 
 def setup_entries(derivation: Derivation) -> list[tuple[Entry, bytes]]:
     """Return the entries of the setup layer in order, each with its content."""
-    links = root_links(derivation)
+    links = base_links(derivation.base, derivation.platform)
     contents: dict[Entry, bytes] = {}
     if zone := derivation.timezone:
         contents[symlink(resolve("etc/localtime", links), f"/usr/share/zoneinfo/{zone}")] = b""
@@ -40,7 +27,7 @@ def setup_entries(derivation: Derivation) -> list[tuple[Entry, bytes]]:
         contents[regular_file(resolve("etc/timezone", links), len(text))] = text
     for path in _removed(derivation):
         contents[whiteout(resolve(path.lstrip("/"), links))] = b""
-    site = site_of(derivation)
+    site = site_of(derivation.base, derivation.platform)
     needed = [*(entry.path for entry in contents), *(f"{resolve(root, links)}/x" for root in site.roots)]
     entries = [*contents, *folders(needed, derivation.base_platform.directories)]
     return [(entry, contents.get(entry, b"")) for entry in in_order(entries)]

@@ -65,7 +65,7 @@ def stream_member(archive: ZipFile, path: str, name: str) -> Iterator[bytes]:
 
 
 def _whole(archive: ZipFile, info: ZipInfo, name: str) -> bytes:
-    """Return a member in one piece: nine of ten files are small, and opening them one by one costs more than they do."""
+    """Return a member in one piece: most are small, and opening a stream for each costs more than they do."""
     from deflate import DeflateError, deflate_decompress  # noqa: PLC0415
 
     file = cast("BinaryIO", archive.fp)

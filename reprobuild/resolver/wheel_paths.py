@@ -2,7 +2,8 @@
 
 from collections.abc import Iterable
 
-from reprobuild.builder.wheel import Site, open_wheel, plan_wheel
+from reprobuild.builder.site import Site, site_of
+from reprobuild.builder.wheel import open_wheel, plan_wheel
 from reprobuild.canonical import Digest
 from reprobuild.lockfile import BaseImage, Wheel
 from reprobuild.oci.types import Platform
@@ -23,7 +24,7 @@ class WheelPaths:
 
         Raises ContentError for a wheel that cannot be installed.
         """
-        site = Site(interpreter=base.interpreter, links=base.platforms[platform].links)
+        site = site_of(base, platform)
         return {wheel.file: self._paths(wheel, site) for wheel in wheels}
 
     def _paths(self, wheel: Wheel, site: Site) -> dict[str, Digest]:
