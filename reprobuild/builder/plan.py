@@ -15,9 +15,9 @@ from reprobuild.derivation import Derivation, derive
 from reprobuild.errors import ContentError, LockError
 from reprobuild.lockfile import BaseImage, ConnectorLock, Lock, Output, Wheel, lock_path
 from reprobuild.oci.types import MANIFEST, Descriptor, Platform, parse_manifest
-from reprobuild.resolver.selection import selected
-from reprobuild.resolver.target import Target
+from reprobuild.selection import selected
 from reprobuild.store import Store
+from reprobuild.target import Target
 from reprobuild.workspace import ConnectorSpec, Workspace
 
 __all__ = ["Outcome", "PlannedImage", "missing_wheels", "plan_connector", "remembered"]

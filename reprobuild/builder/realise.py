@@ -26,10 +26,10 @@ from reprobuild.builder.wheel_fragment import wheel_fragment
 from reprobuild.canonical import Digest
 from reprobuild.derivation import Derivation
 from reprobuild.errors import ContentError
+from reprobuild.gathering import gathered
 from reprobuild.lockfile import Wheel
 from reprobuild.oci.types import Descriptor
 from reprobuild.progress import Progress, Task
-from reprobuild.resolver.gathering import gathered
 from reprobuild.store import CHUNK, Store, machine_errors
 
 __all__ = ["realise"]

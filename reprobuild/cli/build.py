@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from reprobuild.lockfile import Lock
     from reprobuild.oci.reference import FileReference
     from reprobuild.oci.types import Platform
-    from reprobuild.store import Store
     from reprobuild.workspace import Workspace
 
 __all__ = ["app"]
@@ -68,14 +67,15 @@ def build(
     chosen = named_or_here(workspace, wanted, settings.directory)
     target = _destination(output, len(chosen))
     lock = _fresh_lock(workspace, chosen)
-    store = open_store()
-    images = _planned(workspace, lock, chosen, store, _platforms(platforms or ()))
-    results = _realised(images, workspace, lock, store, settings, offline=offline, whole=target is not None)
-    from reprobuild.cli.built import print_results, print_results_json
+    images = _planned(workspace, lock, chosen, _platforms(platforms or ()), target)
+    results = _realised(images, workspace, lock, settings, offline=offline, whole=target is not None)
+    from reprobuild.cli.built import print_hints, print_results, print_results_json
 
-    print_results_json(results) if json else print_results(results, settings, record=record)
+    print_results_json(results) if json else print_results(results, settings)
     if record:
         _record(workspace, results)
+    if not json and not settings.quiet:
+        print_hints(results, settings, record=record)
     differs = any(image.outcome == "mismatch" for result in results for image in result.images)
     if target is not None and not differs:
         _write(target, results, workspace, settings)
@@ -106,8 +106,13 @@ def _platforms(texts: Sequence[str]) -> tuple["Platform", ...]:
 
 
 def _planned(
-    workspace: "Workspace", lock: "Lock", chosen: Sequence[str], store: "Store", platforms: Sequence["Platform"]
+    workspace: "Workspace",
+    lock: "Lock",
+    chosen: Sequence[str],
+    platforms: Sequence["Platform"],
+    target: "FileReference | None",
 ) -> "Plan":
+    """Return what to build; raise SpecificationError if that cannot be, or cannot be written to *target*."""
     from reprobuild.builder.build import plan
     from reprobuild.errors import SpecificationError
 
@@ -119,14 +124,17 @@ def _planned(
                 where="--platform",
                 hint=f"it is for {', '.join(map(str, known))}; add the platform to the specification and lock again",
             )
-    return plan(workspace, lock, chosen, store, platforms=platforms)
+    images = plan(workspace, lock, chosen, open_store(), platforms=platforms)
+    if target is not None and target.transport == "docker-archive" and len(images) > len(chosen):
+        hint = "add --platform, or write oci-archive:"
+        raise SpecificationError("it holds images of one platform only", where=str(target), hint=hint)
+    return images
 
 
 def _realised(
     images: "Plan",
     workspace: "Workspace",
     lock: "Lock",
-    store: "Store",
     settings: Settings,
     *,
     offline: bool,
@@ -135,6 +143,7 @@ def _realised(
     """Return what building *images* gives; without an event loop if the store has it all."""
     from reprobuild.builder.build import finished
 
+    store = open_store()
     results = finished(images, store)
     if results is not None and not whole:
         return results

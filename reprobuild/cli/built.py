@@ -10,13 +10,13 @@ from reprobuild.cli.settings import Settings
 if TYPE_CHECKING:
     from reprobuild.builder.build import BuildResult
 
-__all__ = ["print_results", "print_results_json"]
+__all__ = ["print_hints", "print_results", "print_results_json"]
 
 _STYLES = {"verified": "good", "new": "open", "mismatch": "bad"}
 
 
-def print_results(results: Sequence["BuildResult"], settings: Settings, *, record: bool) -> None:
-    """Print a line for each image and each index, hints to stderr."""
+def print_results(results: Sequence["BuildResult"], settings: Settings) -> None:
+    """Print a line for each image and each index."""
     width = max((len(result.connector) for result in results), default=0)
     platforms = max((len(str(image.platform)) for result in results for image in result.images), default=0)
     for result in results:
@@ -28,9 +28,6 @@ def print_results(results: Sequence["BuildResult"], settings: Settings, *, recor
             if image.outcome == "mismatch":
                 say(f"{'':<8}  expected {image.expected} → got {image.manifest.digest}")
         say(f"{'index':<8}  {name}  {'':<{platforms}}  {result.index.digest}")
-    sys.stdout.flush()
-    if not settings.quiet:
-        _print_hints(results, settings, record)
 
 
 def print_results_json(results: Sequence["BuildResult"]) -> None:
@@ -57,7 +54,9 @@ def print_results_json(results: Sequence["BuildResult"]) -> None:
     say_json({"connectors": connectors})
 
 
-def _print_hints(results: Sequence["BuildResult"], settings: Settings, record: bool) -> None:
+def print_hints(results: Sequence["BuildResult"], settings: Settings, *, record: bool) -> None:
+    """Tell stderr the next step, if there is one; *record* says whether new outputs have been recorded."""
+    sys.stdout.flush()  # Where both go to one file, results come first.
     hint = styled("hint:", "hint", sys.stderr, settings)
     new = _with_outcome(results, "new")
     if new and record:

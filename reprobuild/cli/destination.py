@@ -34,9 +34,6 @@ def write_images(
 
     All their blobs, base layers included, must be in *store*.
     """
-    if target.transport == "docker-archive" and any(len(result.images) > 1 for result in results):
-        hint = "add --platform, or write oci-archive:"
-        raise SpecificationError("it holds images of one platform only", where=str(target), hint=hint)
     path = directory / target.path
     entries = [(result.index, target.tag or _tag(result, target, workspace)) for result in results]
     if target.transport == "oci":

@@ -40,6 +40,9 @@ def named(workspace: "Workspace", names: Sequence[str]) -> tuple[str, ...]:
 
 def named_or_here(workspace: "Workspace", names: Sequence[str], directory: Path) -> tuple[str, ...]:
     """Return *names*, or without them the connector whose folder *directory* is in, or the only one there is."""
+    if not workspace.connectors:
+        hint = "list their folders as connectors, or add a table [tool.reprobuild.connector.NAME]"
+        raise SpecificationError("no connectors are specified", where=str(workspace.root), hint=hint)
     if names or len(workspace.connectors) == 1:
         return named(workspace, names)
     here = directory.resolve()

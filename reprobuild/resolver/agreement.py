@@ -7,7 +7,7 @@ from reprobuild.canonical import Digest
 from reprobuild.errors import ContentError, LockError
 from reprobuild.lockfile import Package, Wheel
 from reprobuild.resolver.offers import Offer, Resolved, best_offer
-from reprobuild.resolver.target import Target
+from reprobuild.target import Target
 
 __all__ = ["Choice", "choose", "disagreements", "environments", "next_seeds", "packages"]
 

@@ -14,12 +14,12 @@ from anyio import to_thread
 
 from reprobuild.canonical import Digest
 from reprobuild.errors import LockError
+from reprobuild.gathering import gathered
 from reprobuild.lockfile import BaseImage, BasePlatform
 from reprobuild.oci.open import copy_blob
 from reprobuild.oci.source import Source
 from reprobuild.oci.types import Platform
 from reprobuild.progress import Progress, Task
-from reprobuild.resolver.gathering import gathered
 from reprobuild.resolver.image_tree import ImageTree
 from reprobuild.resolver.installed import installed_distributions, installed_pip
 from reprobuild.resolver.interpreter import Python, find_interpreter, is_kept, is_program

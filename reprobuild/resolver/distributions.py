@@ -11,12 +11,12 @@ from pathlib import Path
 
 from reprobuild.canonical import Digest
 from reprobuild.errors import LockError, ReprobuildError
+from reprobuild.gathering import gathered
 from reprobuild.resolver.agreement import Choice, choose, disagreements, next_seeds
 from reprobuild.resolver.complaint import Wheelless, explanation, wheelless
-from reprobuild.resolver.gathering import gathered
 from reprobuild.resolver.offers import Resolved
-from reprobuild.resolver.target import Target
 from reprobuild.resolver.uv import Question, Unresolved, ask
+from reprobuild.target import Target
 
 __all__ = ["Wanted", "offers_of", "resolve"]
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from reprobuild.errors import ContentError, LockError
+from reprobuild.gathering import gathered
 from reprobuild.lockfile import BaseImage, Lock, Wheel
 from reprobuild.oci.open import copy_blob, open_source
 from reprobuild.oci.reference import parse_reference
@@ -19,12 +20,11 @@ from reprobuild.oci.source import DOCUMENT_LIMIT
 from reprobuild.oci.types import MANIFEST, Descriptor, parse_manifest
 from reprobuild.progress import Progress
 from reprobuild.resolver.distributions import offers_of
-from reprobuild.resolver.gathering import gathered
 from reprobuild.resolver.offers import Offer
 from reprobuild.resolver.placing import place, take
-from reprobuild.resolver.selection import selected
-from reprobuild.resolver.target import Target
+from reprobuild.selection import selected
 from reprobuild.store import Store
+from reprobuild.target import Target
 
 if TYPE_CHECKING:
     from reprobuild.workspace import Workspace
@@ -119,14 +119,23 @@ async def download(offers: Iterable[Offer], root: Path, store: Store, *, progres
     """Have the wheels of *offers* in the store and return them by file name."""
     from reprobuild.resolver.download import Downloads  # noqa: PLC0415
 
-    offers = list({offer.file: offer for offer in offers}.values())
-    sizes = [offer.size for offer in offers]
-    total = None if None in sizes else sum(size or 0 for size in sizes)
-    task = progress.task(f"fetching {len(offers)} wheels", total)
+    offers = {offer.file: offer for offer in offers}.values()
+    there = {offer.file: wheel for offer in offers if (wheel := _stored(offer, store)) is not None}
+    missing = [offer for offer in offers if offer.file not in there]
+    if not missing:
+        return there
+    sizes = [offer.size for offer in missing if offer.size is not None]
+    task = progress.task(f"fetching {len(missing)} wheels", sum(sizes) if len(sizes) == len(missing) else None)
     async with Downloads(root, store) as downloads:
-        wheels = await gathered([partial(downloads.fetch, offer, task) for offer in offers], limit=_PARALLEL)
+        wheels = await gathered([partial(downloads.fetch, offer, task) for offer in missing], limit=_PARALLEL)
     task.finish()
-    return {wheel.file: wheel for wheel in wheels}
+    return there | {wheel.file: wheel for wheel in wheels}
+
+
+def _stored(offer: Offer, store: Store) -> Wheel | None:
+    if offer.digest is None or offer.size is None or not store.has(offer.digest, offer.size):
+        return None
+    return Wheel(file=offer.file, size=offer.size, digest=offer.digest)
 
 
 async def fetch_base(

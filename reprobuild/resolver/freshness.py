@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from reprobuild.lockfile import BASE_LOCK, BaseImage, ConnectorLock, Lock, lock_path
 from reprobuild.oci.types import Platform
 from reprobuild.resolver.agreement import environments
-from reprobuild.resolver.target import Target
+from reprobuild.target import Target
 
 if TYPE_CHECKING:
     from reprobuild.workspace import BaseSpec, ConnectorSpec, Workspace

@@ -12,7 +12,7 @@ from urllib.parse import unquote, urlsplit
 
 from reprobuild.canonical import Digest, parse_digest
 from reprobuild.errors import ContentError, LockError
-from reprobuild.resolver.target import Target
+from reprobuild.target import Target
 
 __all__ = ["Offer", "Resolved", "best_offer", "parse_resolution"]
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from reprobuild.canonical import Digest
 from reprobuild.errors import LockError
+from reprobuild.gathering import gathered
 from reprobuild.lock_files import Found
 from reprobuild.lock_reader import ours
 from reprobuild.lockfile import BASE_LOCK, BaseImage, ConnectorLock, Lock, Wheel, lock_path
@@ -21,12 +22,11 @@ from reprobuild.resolver.conflicts import check_conflicts
 from reprobuild.resolver.distributions import Wanted, resolve
 from reprobuild.resolver.fetch import download
 from reprobuild.resolver.freshness import Pins, base_platforms
-from reprobuild.resolver.gathering import gathered
 from reprobuild.resolver.pin_files import load_pins
 from reprobuild.resolver.pins import salvage
-from reprobuild.resolver.target import Target, select
 from reprobuild.resolver.wheel_paths import WheelPaths
 from reprobuild.store import Store
+from reprobuild.target import Target, select
 
 if TYPE_CHECKING:
     from reprobuild.workspace import BaseSpec, ConnectorSpec, Workspace
@@ -69,31 +69,30 @@ class _Run:
     wishes: Wishes
     store: Store
     progress: Progress
-    paths: WheelPaths
     pins: Mapping[str, Pins] = field(default_factory=dict)
 
 
 async def update(workspace: "Workspace", found: Found, wishes: Wishes, *, store: Store, progress: Progress) -> Update:
     """Return what to lock for *workspace*, given what was *found*; nothing is written but the store.
 
+    Wheels are downloaded, once for all connectors, because only their contents tell whether two of them collide.
+
     Raises LockError where the requirements have no solution, a wheel is missing or two wheels collide, and
     what networks and machines raise. Damaged files of the old lock are replaced, with a warning.
     """
+    from anyio import to_thread  # noqa: PLC0415
+
     run = _run(workspace, found, wishes, store, progress)
     names = _names(run)
     for path, damage in found.damaged.items():
         if path == BASE_LOCK or path in map(lock_path, names):
             progress.warn(f"{path} is made anew: {damage.error.message}")
     bases = await _bases(run, names)
-    task = progress.task("locking connectors", len(names), unit="connectors")
-
-    async def one(name: str) -> ConnectorLock:
-        lock = await _connector(run, workspace.connectors[name], bases)
-        task.advance(1)
-        return lock
-
-    locks = {lock.name: lock for lock in await gathered([partial(one, name) for name in names], limit=_PARALLEL)}
-    task.finish()
+    choices = await _choices(run, names, bases)
+    offers = [offer for some in choices.values() for choice in some for offer in choice.offers]
+    wheels = await download(offers, workspace.root, store, progress=progress)
+    locks = {name: _lock(run, workspace.connectors[name], bases, some, wheels) for name, some in choices.items()}
+    await to_thread.run_sync(_check, run, locks, bases, abandon_on_cancel=True)
     _warn_of_idle_wishes(run, locks)
     return _updated(run, bases, locks)
 
@@ -113,21 +112,17 @@ async def outdated(
 ) -> tuple[Change, ...]:
     """Return what upgrading everything would change in the versions of *names*; base images stay as they are."""
     run = _run(workspace, found, Wishes(names=names, upgrade=True), store, progress)
-    bases = await _bases(run, _names(run))
-
-    async def one(name: str) -> tuple[Change, ...]:
-        spec = workspace.connectors[name]
-        choices = await resolve(_wanted(run, spec, bases[spec.base]), workspace.root)
+    choices = await _choices(run, _names(run), await _bases(run, _names(run)))
+    changes: list[Change] = []
+    for name, some in choices.items():
         old = found.lock.connectors.get(name)
         before = {package.name: package.version for package in old.packages} if old else {}
-        return version_changes(name, before, {choice.name: choice.version for choice in choices})
-
-    changes = await gathered([partial(one, name) for name in _names(run)], limit=_PARALLEL)
-    return tuple(change for some in changes for change in some)
+        changes += version_changes(name, before, {choice.name: choice.version for choice in some})
+    return tuple(changes)
 
 
 def _run(workspace: "Workspace", found: Found, wishes: Wishes, store: Store, progress: Progress) -> _Run:
-    run = _Run(workspace=workspace, found=found, wishes=wishes, store=store, progress=progress, paths=WheelPaths(store))
+    run = _Run(workspace=workspace, found=found, wishes=wishes, store=store, progress=progress)
     return replace(run, pins=load_pins(workspace, _names(run), store))
 
 
@@ -199,39 +194,53 @@ async def _pip(run: _Run, spec: "BaseSpec", base: BaseImage, known: Wheel | None
     return wheel
 
 
-async def _connector(run: _Run, spec: "ConnectorSpec", bases: Mapping[str, BaseImage]) -> ConnectorLock:
-    from anyio import to_thread  # noqa: PLC0415
+async def _choices(run: _Run, names: Collection[str], bases: Mapping[str, BaseImage]) -> dict[str, tuple[Choice, ...]]:
+    """Return what each of the connectors *names* is to install."""
+    task = run.progress.task("resolving connectors", len(names), unit="connectors")
 
-    base, old = bases[spec.base], run.found.lock.connectors.get(spec.name)
-    choices = await resolve(_wanted(run, spec, base), run.workspace.root)
-    offers = [offer for choice in choices for offer in choice.offers]
-    wheels = await download(offers, run.workspace.root, run.store, progress=run.progress)
-    targets = _targets(base, spec.platforms)
-    lock = ConnectorLock(
+    async def one(spec: "ConnectorSpec") -> tuple[Choice, ...]:
+        choices = await resolve(_wanted(run, spec, bases[spec.base]), run.workspace.root)
+        task.advance(1)
+        return choices
+
+    calls = [partial(one, run.workspace.connectors[name]) for name in names]
+    choices = dict(zip(names, await gathered(calls, limit=_PARALLEL), strict=True))
+    task.finish()
+    return choices
+
+
+def _lock(
+    run: _Run,
+    spec: "ConnectorSpec",
+    bases: Mapping[str, BaseImage],
+    choices: tuple[Choice, ...],
+    wheels: Mapping[str, Wheel],
+) -> ConnectorLock:
+    old, targets = run.found.lock.connectors.get(spec.name), _targets(bases[spec.base], spec.platforms)
+    outputs = old.outputs if old else {}
+    return ConnectorLock(
         name=spec.name,
         base=spec.base,
         python=targets[0].requires_python,
         requirements=tuple(sorted(spec.requirements)),
         environments=environments(targets),
         packages=packages(choices, wheels),
-        outputs={platform: one for platform, one in (old.outputs if old else {}).items() if platform in spec.platforms},
+        outputs={platform: one for platform, one in outputs.items() if platform in spec.platforms},
     )
-    await to_thread.run_sync(_check, run, lock, base, targets, choices)
-    return lock
 
 
-def _check(
-    run: _Run, lock: ConnectorLock, base: BaseImage, targets: tuple[Target, ...], choices: tuple[Choice, ...]
-) -> None:
-    """Raise LockError if what platforms select from *lock* is not what was chosen for them, or collides."""
-    chosen = {offer.file for choice in choices for offer in choice.offers}
-    selected: set[str] = set()
-    for target in targets:
-        wheels = select(lock, target)
-        selected.update(wheel.file for wheel in wheels)
-        check_conflicts(run.paths.written(wheels, base, target.platform), where=f"{lock.name} on {target.platform}")
-    if unused := sorted(chosen - selected):
-        raise LockError(f"no platform would install {unused[0]}", where=lock.name, hint="report this as a bug")
+def _check(run: _Run, locks: Mapping[str, ConnectorLock], bases: Mapping[str, BaseImage]) -> None:
+    """Raise LockError if a lock holds a wheel that no platform selects, or two that collide on one."""
+    paths = WheelPaths(run.store)
+    for name, lock in locks.items():
+        base = bases[lock.base]
+        unused = {wheel.file for package in lock.packages for wheel in package.wheels}
+        for target in _targets(base, run.workspace.connectors[name].platforms):
+            wheels = select(lock, target)
+            unused -= {wheel.file for wheel in wheels}
+            check_conflicts(paths.written(wheels, base, target.platform), where=f"{name} on {target.platform}")
+        if unused:
+            raise LockError(f"no platform would install {min(unused)}", where=name, hint="report this as a bug")
 
 
 def _wanted(run: _Run, spec: "ConnectorSpec", base: BaseImage) -> Wanted:

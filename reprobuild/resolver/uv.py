@@ -16,8 +16,8 @@ from subprocess import CompletedProcess
 from reprobuild.errors import LockError, MachineError, ReprobuildError
 from reprobuild.resolver.complaint import complaint
 from reprobuild.resolver.offers import Resolved, parse_resolution
-from reprobuild.resolver.target import Target
 from reprobuild.store import machine_errors
+from reprobuild.target import Target
 
 __all__ = ["Question", "Unresolved", "ask"]
 

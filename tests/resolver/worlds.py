@@ -8,7 +8,7 @@ from reprobuild.lockfile import BaseImage, BasePlatform, Interpreter, Libc
 from reprobuild.oci.reference import parse_reference
 from reprobuild.oci.types import Platform
 from reprobuild.progress import Silent
-from reprobuild.resolver.target import Target
+from reprobuild.target import Target
 from reprobuild.workspace import BaseSpec, ConnectorSpec, Workspace
 
 AMD64 = Platform(os="linux", architecture="amd64")

@@ -11,9 +11,9 @@ from reprobuild.canonical import digest_of
 from reprobuild.errors import LockError
 from reprobuild.lockfile import ConnectorLock, Libc, Package, Wheel
 from reprobuild.oci.types import parse_platform
-from reprobuild.resolver.selection import selected
-from reprobuild.resolver.target import Target, select, selection_key
+from reprobuild.selection import selected
 from reprobuild.store import Store
+from reprobuild.target import Target, select, selection_key
 from tests.resolver.worlds import AMD64, ARM64, target
 
 MUSL = Libc(family="musl", major=1, minor=2)

@@ -5,8 +5,8 @@ Importing packaging's lock reader takes longer than a build that has nothing to 
 
 from reprobuild.canonical import canonical_json
 from reprobuild.lockfile import ConnectorLock, Wheel
-from reprobuild.resolver.target import Target, select, selection_key
 from reprobuild.store import Store
+from reprobuild.target import Target, select, selection_key
 
 __all__ = ["selected"]
 
