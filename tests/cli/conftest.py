@@ -30,17 +30,26 @@ def fresh(tmp_path: Path) -> Iterator[Project]:
         yield made
 
 
+@pytest.fixture(scope="session")
+def _with_locks(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("locked")
+    with project(folder) as made:
+        done = made.run("lock", "update")
+        assert done.code == 0, done.err
+    return folder
+
+
 @pytest.fixture
-def locked(fresh: Project) -> Project:
-    """A project of the test's own with locks."""
-    assert fresh.run("lock", "update").code == 0
-    return fresh
+def locked(tmp_path: Path, _with_locks: Path) -> Iterator[Project]:
+    """A project of the test's own with locks, and the wheels in the store."""
+    with project(tmp_path, like=_with_locks) as made:
+        yield made
 
 
-@pytest.fixture(scope="module")
-def built(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
+@pytest.fixture(scope="session")
+def built(tmp_path_factory: pytest.TempPathFactory, _with_locks: Path) -> Iterator[Project]:
     """A project with locks, images in the store and their digests recorded; nobody changes it."""
-    with project(tmp_path_factory.mktemp("built")) as made:
-        assert made.run("lock", "update").code == 0
-        assert made.run("build", "--all", "--record").code == 0
+    with project(tmp_path_factory.mktemp("built"), like=_with_locks) as made:
+        done = made.run("build", "--all", "--record")
+        assert done.code == 0, done.err
         yield made

@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -125,18 +126,25 @@ def environment(folder: Path, **more: str) -> dict[str, str]:
 
 
 @contextmanager
-def project(folder: Path) -> Iterator[Project]:
-    """Make a project in *folder*: its base image is locked, its connectors are not."""
+def project(folder: Path, *, like: Path | None = None) -> Iterator[Project]:
+    """Make a project in *folder*: its base image is locked, its connectors are not.
+
+    With *like*, the folder of another project, workspace and store are copies of that one's.
+    """
     root = folder / "workspace"
-    root.mkdir()
+    if like is None:
+        root.mkdir()
+        _add_base(root, Store(folder / "made"))
+        (root / "pyproject.toml").write_text(SPECIFICATION, encoding="utf-8")
+    else:
+        shutil.copytree(like / "workspace", root)
+        shutil.copytree(like / "store", folder / "store")
     (folder / "home").mkdir()
-    _add_base(root, Store(folder / "made"))
     with serving() as index:
         for name, version in (("alpha", "1.0"), ("alpha", "1.1"), ("beta", "2.0")):
             index.wheel(name, version)
-        made = Project(root=root, environ=environment(folder, UV_DEFAULT_INDEX=f"{index.url}/simple"), index=index)
-        made.specify(SPECIFICATION)
-        yield made
+        environ = environment(folder, UV_DEFAULT_INDEX=f"{index.url}/simple")
+        yield Project(root=root, environ=environ, index=index)
 
 
 def _add_base(root: Path, store: Store) -> None:

@@ -37,7 +37,7 @@ def test_a_command_that_is_interrupted_leaves_with_130_and_nothing_half_written(
     before = _files(stalled.root)
     process = stalled.start("lock", "update")
     assert process.stderr is not None
-    assert process.stderr.readline() == "locking connectors: started, 2 connectors\n"
+    assert "connectors: started" in process.stderr.readline()
     process.send_signal(number)
     out, err = process.communicate()
     assert (process.returncode, out) == (130, "")

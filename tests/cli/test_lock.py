@@ -1,0 +1,108 @@
+"""`reprobuild lock`: what it says and writes; how versions are chosen is the resolver's and tested there."""
+
+import pytest
+
+from tests.cli.project import SPECIFICATION, Project
+
+
+def test_update_says_what_changed_and_writes_it(fresh: Project) -> None:
+    done = fresh.run("lock", "update")
+    assert done.code == 0
+    assert "source-one: alpha 1.1 added" in done.out.splitlines()
+    assert "wrote lock/pylock.source-one.toml" in done.err.splitlines()
+    again = fresh.run("lock", "update")
+    assert (again.code, again.out) == (0, "nothing changed\n")
+
+
+def test_update_shows_old_and_new(locked: Project) -> None:
+    locked.index.wheel("beta", "2.1")
+    assert locked.run("lock", "update").out == "nothing changed\n"
+    assert locked.run("lock", "outdated").out == "source-two: beta 2.0 → 2.1\n"
+    value = locked.run("lock", "update", "-P", "Beta", "source-two", "--json").json
+    change = {"subject": "source-two", "what": "beta", "old": "2.0", "new": "2.1"}
+    assert value == {
+        "schema": 1,
+        "changes": [change],
+        "dry_run": False,
+        "files": ["lock/pylock.source-two.toml"],
+    }
+    assert locked.run("lock", "outdated").out == "nothing newer\n"
+
+
+def test_upgrade_moves_everything(locked: Project) -> None:
+    locked.index.wheel("beta", "2.1")
+    locked.index.wheel("alpha", "3.0")
+    assert locked.run("lock", "update", "-U").out == "source-one: alpha 1.1 → 3.0\nsource-two: beta 2.0 → 2.1\n"
+
+
+def test_dry_run_writes_nothing(fresh: Project) -> None:
+    done = fresh.run("lock", "update", "--dry-run")
+    assert "source-one: alpha 1.1 added" in done.out
+    assert not (fresh.root / "lock").exists()
+    assert fresh.run("lock", "update", "--dry-run", "--json").json["dry_run"] is True
+
+
+def test_names_limit_an_update(fresh: Project) -> None:
+    fresh.run("lock", "update", "source-two")
+    assert [path.name for path in (fresh.root / "lock").glob("*.toml")] == ["pylock.source-two.toml"]
+
+
+def test_check_says_why_and_exits_with_1(locked: Project) -> None:
+    assert locked.run("lock", "update", "--check").code == 0
+    locked.specify(SPECIFICATION.replace('["alpha"]', '["alpha", "beta"]'))
+    done = locked.run("lock", "update", "--check")
+    assert (done.code, done.out) == (1, "source-one: the requirement beta was added\n")
+    assert done.err == "hint: run `reprobuild lock update`\n"
+    assert locked.run("lock", "update", "--check", "source-two").code == 0
+    told = locked.run("lock", "update", "--check", "--json")
+    assert told.code == 1
+    assert told.json == {
+        "schema": 1,
+        "fresh": False,
+        "reasons": [
+            {
+                "subject": "source-one",
+                "where": "lock/pylock.source-one.toml",
+                "reason": "the requirement beta was added",
+            }
+        ],
+    }
+
+
+def test_check_asks_nobody(locked: Project) -> None:
+    asked = len(locked.index.requests)
+    locked.run("lock", "update", "--check")
+    assert len(locked.index.requests) == asked
+
+
+def test_check_tells_of_a_damaged_lock(locked: Project) -> None:
+    (locked.root / "lock" / "pylock.source-one.toml").write_text("<<<<<<< ours\n")
+    done = locked.run("lock", "update", "--check")
+    assert done.code == 1
+    assert done.out.startswith("source-one: its lock cannot be used: ")
+
+
+def test_a_wish_that_would_do_nothing_is_an_error(locked: Project) -> None:
+    done = locked.run("lock", "update", "-P", "alhpa")
+    assert done.code == 2
+    assert done.err == "error: -P: no lock has a distribution 'alhpa'\nhint: did you mean alpha?\n"
+
+
+def test_no_solution_is_explained_and_nothing_written(locked: Project) -> None:
+    before = (locked.root / "lock" / "pylock.source-one.toml").read_bytes()
+    locked.specify(SPECIFICATION.replace('["alpha"]', '["alpha>7"]'))
+    done = locked.run("lock", "update")
+    assert (done.code, done.out) == (2, "")
+    assert "alpha" in done.err
+    assert (locked.root / "lock" / "pylock.source-one.toml").read_bytes() == before
+
+
+@pytest.mark.parametrize("option", ["-U", "--bases", "--dry-run", "--upgrade-package=alpha"])
+def test_check_goes_alone(built: Project, option: str) -> None:
+    assert built.run("lock", "update", "--check", option).code == 2
+
+
+def test_an_index_that_is_gone_is_worth_retrying(fresh: Project) -> None:
+    done = fresh.run("lock", "update", UV_DEFAULT_INDEX="http://127.0.0.1:1/simple", UV_HTTP_RETRIES="0")
+    assert done.code == 3
+    assert "hint: " in done.err
