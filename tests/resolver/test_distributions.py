@@ -1,9 +1,14 @@
 """Resolution through uv, against an index on loopback, for two platforms."""
 
+import os
+import threading
 from collections.abc import Sequence
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
+import anyio
+import anyio.to_thread
 import pytest
 
 from reprobuild.canonical import digest_of
@@ -165,6 +170,42 @@ async def test_an_index_that_is_away(root: Path, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setenv("UV_CACHE_DIR", str(tmp_path / "cache"))
     with pytest.raises(NetworkError):
         await resolve(wanted("alpha"), root)
+
+
+async def test_cancelling_ends_uv(index: LoopbackIndex, root: Path) -> None:
+    asked, enough = threading.Event(), threading.Event()
+
+    def wait(handler: BaseHTTPRequestHandler, _: bytes) -> bool:
+        asked.set()
+        enough.wait(30)
+        handler.close_connection = True
+        return True
+
+    index.pages["alpha"] = wait
+    try:
+        async with anyio.create_task_group() as group:
+            group.start_soon(resolve, wanted("alpha"), root)
+            await anyio.to_thread.run_sync(asked.wait, 30)
+            assert uv_children()
+            group.cancel_scope.cancel()
+        assert uv_children() == []
+    finally:
+        enough.set()
+
+
+def uv_children() -> list[int]:
+    """Return the ids of the uv processes that this process has started and that still run."""
+    found = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            number, rest = stat.read_text().split(" (", 1)
+        except OSError:
+            continue
+        name, _, fields = rest.rpartition(") ")
+        state, parent = fields.split()[:2]
+        if name == "uv" and int(parent) == os.getpid() and state != "Z":
+            found.append(int(number))
+    return found
 
 
 async def test_the_configuration_of_the_workspace_holds(

@@ -134,6 +134,12 @@ async def test_only_the_named_connectors_are_touched(three: LoopbackIndex, reloc
     assert (root / "lock/pylock.source-b.toml").exists()
 
 
+async def test_connectors_share_downloads(three: LoopbackIndex, relock: Relock) -> None:
+    three.requests.clear()
+    await relock(connector("source-a", "alpha"), connector("source-b", "alpha", "gamma"))
+    assert sorted(three.downloads()) == [f"{name}-py3-none-any.whl" for name in ("alpha-1.1", "beta-1.1", "gamma-1.0")]
+
+
 async def test_locks_of_connectors_that_are_gone_go(three: LoopbackIndex, relock: Relock, root: Path) -> None:
     await relock(connector("source-a", "alpha"), connector("source-b", "alpha"))
     made, written = await relock(connector("source-a", "alpha"))
