@@ -82,7 +82,7 @@ def outdated(context: typer.Context, names: _Names = None, json: _Json = False) 
     with open_display(settings) as display:
 
         async def work() -> tuple["Change", ...]:
-            moved = await _moved_tags(workspace, found.lock)
+            moved = await _moved_tags(workspace, found.lock, chosen)
             return (*moved, *await newer(workspace, found, chosen, store=open_store(), progress=display))
 
         changes = run_async(work, on_interrupt=display.close)
@@ -133,16 +133,17 @@ def _updated(workspace: "Workspace", wishes: "Wishes", settings: Settings) -> "U
     return new
 
 
-async def _moved_tags(workspace: "Workspace", lock: "Lock") -> list["Change"]:
-    """Return the base images whose tags lead elsewhere than when they were locked."""
+async def _moved_tags(workspace: "Workspace", lock: "Lock", chosen: Sequence[str] | None) -> list["Change"]:
+    """Return the base images of *chosen*, None for all, whose tags lead elsewhere than when they were locked."""
     import os
 
     from reprobuild.oci.open import open_source
     from reprobuild.resolver.changes import Change
 
     moved = []
-    for name, base in workspace.bases.items():
-        known = lock.bases.get(name)
+    names = workspace.bases if chosen is None else {workspace.connectors[name].base for name in chosen}
+    for name in sorted(names):
+        base, known = workspace.bases[name], lock.bases.get(name)
         if known is None or known.image != str(base.image):
             continue
         source = open_source(

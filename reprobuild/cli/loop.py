@@ -21,7 +21,12 @@ def run_async(work: Callable[[], Awaitable[_T]], *, on_interrupt: Callable[[], N
 
     *on_interrupt* is called when the signal comes, before the work has ended.
     """
-    return anyio.run(_supervised, work, on_interrupt)
+    before = {number: signal.getsignal(number) for number in _SIGNALS}
+    try:
+        return anyio.run(_supervised, work, on_interrupt)
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 async def _supervised(work: Callable[[], Awaitable[_T]], on_interrupt: Callable[[], None]) -> _T:

@@ -1,8 +1,14 @@
 """`reprobuild lock`: what it says and writes; how versions are chosen is the resolver's and tested there."""
 
+import json
+from pathlib import Path
+
 import pytest
 
+from reprobuild.oci.layout import write_layout
+from reprobuild.store import Store
 from tests.cli.project import SPECIFICATION, Project
+from tests.images import add_image
 
 
 def test_update_says_what_changed_and_writes_it(fresh: Project) -> None:
@@ -45,6 +51,16 @@ def test_dry_run_writes_nothing(fresh: Project) -> None:
 def test_names_limit_an_update(fresh: Project) -> None:
     fresh.run("lock", "update", "source-two")
     assert [path.name for path in (fresh.root / "lock").glob("*.toml")] == ["pylock.source-two.toml"]
+
+
+def test_a_tag_that_has_moved_is_shown_and_a_build_goes_on_with_the_lock(locked: Project, tmp_path: Path) -> None:
+    made = Store(tmp_path / "moved")
+    (before,) = json.loads((locked.root / "base" / "index.json").read_text())["manifests"]
+    write_layout(locked.root / "base", entries=[(add_image(made), "python-3.11")], store=made)
+    (after,) = json.loads((locked.root / "base" / "index.json").read_text())["manifests"]
+    done = locked.run("lock", "outdated", "source-one")
+    assert done.out == f"python-3.11: index {before['digest']} → {after['digest']}\n"
+    assert locked.run("build", "--all").code == 0
 
 
 def test_check_says_why_and_exits_with_1(locked: Project) -> None:
