@@ -94,7 +94,9 @@ def _in_order(specifiers: str) -> str | None:
 def _invalid(what: str, text: str, error: Exception, where: str, example: str) -> SpecificationError:
     why = str(error).strip().splitlines()[0]
     return SpecificationError(
-        f"not a {what}: {_without_credentials(text)} ({why})", where=where, hint=f"write it like {example}, as PEP 508 says"
+        f"not a {what}: {_without_credentials(text)} ({why})",
+        where=where,
+        hint=f"write it like {example}, as PEP 508 says",
     )
 
 

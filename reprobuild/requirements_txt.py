@@ -1,5 +1,6 @@
 """A folder's `requirements.txt` as a list of requirements: what pip's format says beside that is refused by name."""
 
+import posixpath
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -42,7 +43,7 @@ def _requirements(folder: Path, file: str, label: str, waiting: list[str]) -> It
         content, where = _HASH.sub("", _COMMENT.sub("", line)).strip(), f"{place}, line {number}"
         option, _, value = content.replace("=", " ", 1).partition(" ") if content.startswith("-") else ("", "", "")
         if option in {"-r", "--requirement"}:
-            waiting.append((Path(file).parent / value.strip()).as_posix())
+            waiting.append(posixpath.normpath(posixpath.join(posixpath.dirname(file), value.strip())))
         elif option in {"-e", "--editable"}:
             raise unlockable(value.strip(), "a path", where=where)
         elif option:
