@@ -72,6 +72,7 @@ def outdated(context: typer.Context, names: _Names = None, json: _Json = False) 
     from reprobuild.cli.loop import run_async
     from reprobuild.cli.progress import open_display
     from reprobuild.lock_files import find_lock
+    from reprobuild.resolver.moved_tags import moved_tags
     from reprobuild.resolver.update import outdated as newer
 
     settings: Settings = context.obj
@@ -118,44 +119,21 @@ def _updated(workspace: "Workspace", wishes: "Wishes", settings: Settings) -> "U
     from reprobuild.cli.loop import run_async
     from reprobuild.cli.progress import open_display
     from reprobuild.lock_files import find_lock
+    from reprobuild.resolver.moved_tags import moved_tags
     from reprobuild.resolver.update import update as updated
 
     found = find_lock(workspace.root)
     _check_packages(wishes, found.lock, workspace)
     with open_display(settings) as display:
-        new = run_async(
-            lambda: updated(workspace, found, wishes, store=open_store(), progress=display),
-            on_interrupt=display.close,
-        )
-        for change in new.changes:
-            if change.what == "index" and change.old and change.new:
-                display.note(f"the tag of base image {change.subject} has moved: {change.old} → {change.new}")
-    return new
 
+        async def work() -> "Update":
+            new = await updated(workspace, found, wishes, store=open_store(), progress=display)
+            for moved in await moved_tags(workspace, new.lock, strict=False):
+                display.note(f"the tag of base image {moved.subject} has moved: {moved.old} → {moved.new}")
+                display.note("the lock stays as it is; `reprobuild lock update --bases` follows the tag")
+            return new
 
-async def _moved_tags(workspace: "Workspace", lock: "Lock", chosen: Sequence[str] | None) -> list["Change"]:
-    """Return the base images of *chosen*, None for all, whose tags lead elsewhere than when they were locked."""
-    import os
-
-    from reprobuild.oci.open import open_source
-    from reprobuild.resolver.changes import Change
-
-    moved = []
-    names = workspace.bases if chosen is None else {workspace.connectors[name].base for name in chosen}
-    for name in sorted(names):
-        base, known = workspace.bases[name], lock.bases.get(name)
-        if known is None or known.image != str(base.image):
-            continue
-        source = open_source(
-            base.image, root=workspace.root, environ=os.environ, insecure=workspace.insecure_registries
-        )
-        try:
-            now = (await source.resolve()).digest
-        finally:
-            await source.close()
-        if now != known.index:
-            moved.append(Change(subject=name, what="index", old=known.index, new=now))
-    return moved
+        return run_async(work, on_interrupt=display.close)
 
 
 def _check_packages(wishes: "Wishes", lock: "Lock", workspace: "Workspace") -> None:
@@ -196,14 +174,15 @@ def _check(workspace: "Workspace", chosen: Sequence[str] | None, json: bool) -> 
 
 def _print_changes(changes: Iterable["Change"], settings: Settings, json: bool, more: dict[str, Any]) -> None:
     from reprobuild.cli.output import plain, say, say_json, tell
+    from reprobuild.resolver.changes import lines
 
     changes = tuple(changes)
     if json:
         told = [{"subject": one.subject, "what": one.what, "old": one.old, "new": one.new} for one in changes]
         say_json({"changes": told, **more})
         return
-    for change in changes:
-        say(plain(str(change)))
+    for line in lines(changes):
+        say(plain(line))
     if not changes and not more.get("files"):
         say("nothing changed" if more else "nothing newer")
     for file in more.get("files", ()) if not settings.quiet else ():
