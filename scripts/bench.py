@@ -1,0 +1,133 @@
+"""Compare reprobuild with BuildKit and buildah on this machine and write docs/benchmarks.md; see scripts/bench."""
+
+import argparse
+import shutil
+import signal
+import sys
+import tempfile
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from bench_buildah import Buildah
+from bench_buildkit import BuildKit
+from bench_case import contest
+from bench_context import Context, make_context
+from bench_dockerd import daemon, unmount_below
+from bench_machine import facts
+from bench_report import Findings, markdown
+from bench_reprobuild import Reprobuild, make_workspace
+from bench_size import Export, size_of
+
+from reprobuild.errors import ReprobuildError
+from reprobuild.store import replace_file
+
+__all__ = ["main"]
+
+Tool = Reprobuild | BuildKit | Buildah
+
+ROOT = Path(__file__).resolve().parent.parent
+PAGE = ROOT / "docs" / "benchmarks.md"
+BASE = f"oci:{ROOT}/build/base:python-3.11"
+BASE_LAYERS = 1
+OTHERS = ("buildkit", "buildah")
+
+
+def measure(scratch: Path, runs: int, others: Collection[str]) -> Findings:
+    """Set everything up below *scratch*, hold the contest, and return what came of it."""
+    said = facts(scratch)
+    ours = _reprobuild(scratch)
+    wheels = ours.fetch()
+    ours.prime()
+    context = make_context(scratch / "context", wheels)
+    with ExitStack() as stack:
+        tools: list[Tool] = [ours]
+        if "buildkit" in others:
+            kits = stack.enter_context(_buildkits(scratch, context))
+            said.append(("Docker's storage driver", kits[0].daemon.storage_driver()))
+            tools += kits
+        if "buildah" in others:
+            tools += stack.enter_context(_buildahs(scratch, context))
+        results = contest([case for tool in tools for case in tool.cases()], runs)
+        exports = {tool.name: _export(tool, scratch / "export") for tool in tools}
+    return Findings(
+        tools=[tool.name for tool in tools],
+        runs=runs,
+        facts=said,
+        wheels=len(wheels),
+        wheel_bytes=sum(wheel.stat().st_size for wheel in wheels),
+        results=results,
+        exports=exports,
+    )
+
+
+def _reprobuild(scratch: Path) -> Reprobuild:
+    stores = scratch / "stores"
+    stores.mkdir()
+    workspace = make_workspace(ROOT, scratch / "workspace")
+    return Reprobuild(workspace=workspace, folder=stores, log=scratch / "reprobuild.log")
+
+
+@contextmanager
+def _buildkits(scratch: Path, context: Context) -> Iterator[list[BuildKit]]:
+    config, log = scratch / "client", scratch / "buildkit.log"
+    with daemon(scratch / "docker", client_config=config) as one:
+        tools = [
+            BuildKit(daemon=one, context=context, client_config=config, log=log, compiled=compiled)
+            for compiled in (True, False)
+        ]
+        tools[0].load_base(BASE)
+        yield tools
+
+
+@contextmanager
+def _buildahs(scratch: Path, context: Context) -> Iterator[list[Buildah]]:
+    folder, log = scratch / "buildah", scratch / "buildah.log"
+    folder.mkdir()
+    tools = [Buildah(folder=folder, context=context, log=log, compiled=compiled) for compiled in (True, False)]
+    try:
+        tools[0].load_base(BASE)
+        for tool in tools:
+            tool.prime()
+        yield tools
+    finally:
+        unmount_below(folder)
+
+
+def _export(tool: Tool, folder: Path) -> Export:
+    sample = tool.export(folder)
+    size = size_of(folder, base_layers=BASE_LAYERS)
+    shutil.rmtree(folder)
+    return Export(sample=sample, size=size)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line."""
+    parser = argparse.ArgumentParser(prog="scripts/bench", description=__doc__)
+    parser.add_argument("--runs", type=int, default=5, metavar="N", help="rounds of all cases (default: 5)")
+    help_ = "measure only these beside reprobuild (default: both)"
+    parser.add_argument("--against", nargs="*", choices=OTHERS, default=OTHERS, help=help_)
+    help_ = "where the page goes (default: docs/benchmarks.md)"
+    parser.add_argument("--output", "-o", type=Path, default=PAGE, metavar="FILE", help=help_)
+    options = parser.parse_args(argv)
+    if options.runs < 1:
+        parser.error("--runs: at least 1")
+    # Whoever ends us, a daemon of ours must not stay behind.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        # The path is short because a socket's must be.
+        with tempfile.TemporaryDirectory(prefix="bench-", ignore_cleanup_errors=True) as name:
+            page = markdown(measure(Path(name).resolve(), options.runs, options.against))
+    except ReprobuildError as error:
+        print(f"error: {error}" + (f"\nhint: {error.hint}" if error.hint else ""), file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        print("error: interrupted; nothing was written", file=sys.stderr)
+        return 130
+    print(page)
+    replace_file(options.output, page.encode())
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

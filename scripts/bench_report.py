@@ -1,0 +1,212 @@
+"""The benchmark's findings as Markdown, which is also what is printed."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from bench_case import Result, Scenario
+from bench_size import Export
+
+__all__ = ["Findings", "markdown", "table", "verdicts"]
+
+OURS = "reprobuild"
+YARDSTICK = "BuildKit"
+_COLUMNS = (Scenario.COLD, Scenario.FURTHER, Scenario.FURTHER_COLD, Scenario.NOOP)
+_MEMORY_GOAL = 200_000_000
+
+_PAGE = """\
+# Benchmarks
+
+Written by `scripts/bench`; what is measured here changes with the machine, so run it on yours. All builds are of
+source-notion for linux/amd64: {wheels} wheels, {wheel_size}, on this repository's base image, both on disk before
+the stopwatch starts. Nothing is resolved or downloaded. Rounds: {runs}. In each round every case has its turn, so that
+a machine that slows down slows all of them.
+
+## Time
+
+{times}
+{ratios}
+{verdicts}
+- **reprobuild** is `reprobuild build source-notion --platform linux/amd64 --offline`, a new process each time.
+- **BuildKit** is `docker build --network=none` with the daemon of docker.io, started for this with a store of its
+  own; **buildah** is `buildah build --timestamp`. Both run one `pip install --no-index --no-deps` over the mounted
+  wheels. Plain rows use it as people do: pip compiles every module to bytecode. Rows with **--no-compile** leave that
+  out, as reprobuild does: the fairer comparison of the work, for an image that starts more slowly.
+- **cold**: nothing of the image is there. reprobuild has what `reprobuild fetch` leaves, the others the loaded base,
+  the wheels in their build context, and `--no-cache`.
+- **further connector**: another connector with the same wheels, with a main file, a label and an entrypoint of its
+  own, the main file new in each round. reprobuild's store knows the wheels from source-notion; the others find the
+  layer of `pip install` in their cache, because the Dockerfiles begin alike. With **no cache**, they do not: that is
+  what a connector costs whose Dockerfile or list of wheels differs in anything at all, while reprobuild shares
+  wheels one by one. buildah without cache would repeat its cold build and is not measured again.
+- **no-op**: the same build again.
+
+## Memory
+
+{memory}
+The most that was held in any round. reprobuild (one process) and buildah: the largest process of all that the command
+started, pip included. BuildKit: dockerd and its containerd, each at its own peak during the build, and the client;
+pip in the container comes on top and is not in the figure.
+
+## Size
+
+{sizes}
+Compressed is what a registry gets and a node pulls; *added* leaves out the layers of the base. reprobuild's layers
+are compressed as soon as they are built; the other two keep theirs unpacked and compress on export, so their times
+above do not include it. *Export* is one run that writes an image layout: `reprobuild build --output` from a warm
+store, `skopeo copy` from the stores of the others.
+
+## Sameness
+
+{sameness}
+An image is told by its manifest's digest (reprobuild, buildah) or its config's (BuildKit, whose image says when it
+was made), layers by the digests of their uncompressed bytes. 1 in both columns is a reproducible build. BuildKit of
+this age has no way to set the time of files.
+
+## Machine
+
+{machine}
+## Run it again
+
+```
+scripts/bench              # five rounds; as root, on Debian or Ubuntu; writes this page
+scripts/bench --help       # fewer rounds, fewer tools, another file
+```
+
+It installs docker.io, buildah, runc and skopeo where they are missing, makes the base image and fetches the wheels.
+Daemon and stores live in a temporary folder that is removed at the end; no other Docker on the machine is touched.
+Quit what else keeps the machine busy first: the load before the first round is in the table.
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Findings:
+    """What one run of the benchmark found out; ``tools`` are in the tables' order, ours first."""
+
+    tools: Sequence[str]
+    runs: int
+    facts: Sequence[tuple[str, str]]
+    wheels: int
+    wheel_bytes: int
+    results: Mapping[tuple[str, Scenario], Result]
+    exports: Mapping[str, Export]
+
+    def ratio(self, tool: str, theirs: Scenario, ours: Scenario) -> float | None:
+        """Return how many times as long as ours *tool* takes, None if either was not measured."""
+        other, own = self.results.get((tool, theirs)), self.results.get((OURS, ours))
+        return other.seconds / own.seconds if other and own else None
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Return a Markdown table whose columns are aligned in plain text too, all but the first to the right."""
+    lines = [head, *rows]
+    widths = [max(3, *(len(line[column]) for line in lines)) for column in range(len(head))]
+    rule = [f":{'-' * (widths[0] - 1)}", *(f"{'-' * (width - 1)}:" for width in widths[1:])]
+    first, *rest = (_row(line, widths) for line in lines)
+    return "".join(f"{line}\n" for line in (first, _row(rule, widths), *rest))
+
+
+def _row(cells: Sequence[str], widths: Sequence[int]) -> str:
+    first, *rest = zip(cells, widths, strict=True)
+    return f"| {' | '.join([first[0].ljust(first[1]), *(cell.rjust(width) for cell, width in rest)])} |"
+
+
+def markdown(findings: Findings) -> str:
+    """Return the page docs/benchmarks.md."""
+    return _PAGE.format(
+        runs=findings.runs,
+        wheels=findings.wheels,
+        wheel_size=_megabytes(findings.wheel_bytes),
+        times=_times(findings),
+        ratios=_ratios(findings),
+        verdicts="".join(f"- {line}\n" for line in verdicts(findings)),
+        memory=_memory(findings),
+        sizes=_sizes(findings),
+        sameness=_sameness(findings),
+        machine=table(("Machine and tools", ""), findings.facts),
+    )
+
+
+def verdicts(findings: Findings) -> list[str]:
+    """Return a line for each goal that can be judged: what was asked, what came out."""
+    lines = []
+    for what, theirs, ours, goal in (
+        ("cold build against BuildKit without cache", Scenario.COLD, Scenario.COLD, 8.0),
+        ("further connector against BuildKit without cache", Scenario.FURTHER_COLD, Scenario.FURTHER, 40.0),
+        ("no-op against BuildKit's", Scenario.NOOP, Scenario.NOOP, 1.0),
+    ):
+        ratio = findings.ratio(YARDSTICK, theirs, ours)
+        if ratio is not None:
+            lines.append(f"{what}: {ratio:.1f} times as fast; goal {goal:g}: {_judged(ratio >= goal)}")
+    peak = max((result.memory for (tool, _), result in findings.results.items() if tool == OURS), default=None)
+    if peak is not None:
+        asked = f"goal at most {_megabytes(_MEMORY_GOAL)}"
+        lines.append(f"peak memory of reprobuild: {_megabytes(peak)}; {asked}: {_judged(peak <= _MEMORY_GOAL)}")
+    return lines
+
+
+def _judged(reached: bool) -> str:  # noqa: FBT001
+    return "reached" if reached else "MISSED"
+
+
+def _times(findings: Findings) -> str:
+    return table(("seconds, median (shortest to longest)", *_COLUMNS), _cells(findings, _time))
+
+
+def _memory(findings: Findings) -> str:
+    return table(("peak memory", *_COLUMNS), _cells(findings, lambda result: _megabytes(result.memory)))
+
+
+def _cells(findings: Findings, cell: Callable[[Result], str]) -> Iterable[Sequence[str]]:
+    for tool in findings.tools:
+        results = [findings.results.get((tool, scenario)) for scenario in _COLUMNS]
+        yield (tool, *(cell(result) if result else "" for result in results))
+
+
+def _time(result: Result) -> str:
+    shortest, longest = result.spread
+    return f"**{result.seconds:.2f}** ({shortest:.2f} to {longest:.2f})"
+
+
+def _ratios(findings: Findings) -> str:
+    pairs = (
+        (Scenario.COLD, Scenario.COLD),
+        (Scenario.FURTHER_COLD, Scenario.FURTHER),
+        (Scenario.FURTHER, Scenario.FURTHER),
+        (Scenario.NOOP, Scenario.NOOP),
+    )
+    head = ("reprobuild is … times as fast", "cold", "further: no cache", "further: layer cache", "no-op")
+    rows = (
+        (tool, *(_times_as(findings.ratio(tool, theirs, ours)) for theirs, ours in pairs))
+        for tool in findings.tools
+        if tool != OURS
+    )
+    return table(head, rows)
+
+
+def _times_as(ratio: float | None) -> str:
+    return "" if ratio is None else f"{ratio:.1f}"
+
+
+def _sizes(findings: Findings) -> str:
+    head = ("the image", "layers", "compressed", "uncompressed", "added, compressed", "added, uncompressed", "export")
+    rows = (
+        (
+            tool,
+            str(export.size.layers),
+            *map(_megabytes, (export.size.compressed, export.size.uncompressed)),
+            *map(_megabytes, (export.size.added_compressed, export.size.added_uncompressed)),
+            f"{export.sample.seconds:.1f} s",
+        )
+        for tool, export in ((tool, findings.exports[tool]) for tool in findings.tools)
+    )
+    return table(head, rows)
+
+
+def _sameness(findings: Findings) -> str:
+    head = (f"{findings.runs} cold builds of the same", "different images", "different lists of layers")
+    results = ((tool, findings.results[tool, Scenario.COLD]) for tool in findings.tools)
+    return table(head, ((tool, str(result.images), str(result.contents)) for tool, result in results))
+
+
+def _megabytes(size: int) -> str:
+    return f"{size / 1e6:.1f} MB"
