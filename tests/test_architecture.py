@@ -29,6 +29,7 @@ SHELL = {
     "resolver/base_image",
     "resolver/download",
     "resolver/fetch",
+    "resolver/moved_tags",
     "resolver/update",
     "resolver/uv",
     "gathering",
@@ -86,7 +87,9 @@ def test_pure_code_is_well_over_half() -> None:
     assert pure > 0.55 * sum(lines.values()), f"{pure} of {sum(lines.values())} lines are pure"
 
 
-@pytest.mark.parametrize("module", [module for module in MODULES if not {"cli", "__main__.py"} & {*module.parts}], ids=str)
+@pytest.mark.parametrize(
+    "module", [module for module in MODULES if not {"cli", "__main__.py"} & {*module.parts}], ids=str
+)
 def test_nothing_below_imports_the_command_line(module: Path) -> None:
     assert not any(name.startswith("reprobuild.cli") for name in imports(module, anywhere=True))
     prints = [node for node in ast.walk(tree_of(module)) if isinstance(node, ast.Name) and node.id == "print"]
@@ -99,7 +102,9 @@ def test_http_is_in_few_places() -> None:
 
 def test_there_is_no_import_cycle() -> None:
     names = {".".join(module.with_suffix("").parts).removesuffix(".__init__"): module for module in MODULES}
-    graph = {name: {other for other in imports(module, anywhere=False) if other in names} for name, module in names.items()}
+    graph = {
+        name: {other for other in imports(module, anywhere=False) if other in names} for name, module in names.items()
+    }
     done: set[str] = set()
 
     def visit(name: str, path: tuple[str, ...]) -> None:

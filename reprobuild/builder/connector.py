@@ -16,7 +16,7 @@ from pathlib import Path
 from reprobuild.builder.tree import parents, resolve
 from reprobuild.canonical import Digest, digest_of
 from reprobuild.errors import MachineError, SpecificationError
-from reprobuild.specification import ConnectorSpec, Source
+from reprobuild.workspace.types import ConnectorSpec, Source
 
 __all__ = ["ConnectorFile", "connector_files", "is_left_out"]
 
@@ -56,6 +56,7 @@ def connector_files(spec: ConnectorSpec) -> tuple[ConnectorFile, ...]:
     """
     if spec.folder is None:
         return ()
+    _refuse_hooks(spec.folder)
     found: dict[str, ConnectorFile] = {}
     for source in spec.sources:
         root = posixpath.join(spec.workdir, source.target).lstrip("/")
@@ -72,6 +73,17 @@ def connector_files(spec: ConnectorSpec) -> tuple[ConnectorFile, ...]:
 def is_left_out(name: str, *, folder: bool) -> bool:
     """Say whether a file or *folder* called *name* never enters an image."""
     return name in _FOLDERS or name.endswith(".egg-info") if folder else _FILES.fullmatch(name) is not None
+
+
+def _refuse_hooks(folder: Path) -> None:
+    """Refuse a connector that counts on something being executed: an image without it would be another image."""
+    for name in ("build_customization.py", "hooks"):
+        if (folder / name).exists():
+            raise SpecificationError(
+                "hooks are not run by this version of reprobuild",
+                where=str(folder / name),
+                hint="say it in [tool.reprobuild] if env, labels, entrypoint, main or user can; then remove the file",
+            )
 
 
 def _source_files(folder: Path, source: Source, root: str) -> list[ConnectorFile]:

@@ -19,8 +19,8 @@ def init(context: typer.Context) -> None:
     alone: exit with 2.
     """
     from reprobuild.cli.output import plain, say, styled, tell
-    from reprobuild.scaffold import write_scaffold
     from reprobuild.workspace import read_workspace
+    from reprobuild.workspace.scaffold import write_scaffold
 
     settings: Settings = context.obj
     root = settings.directory.absolute()

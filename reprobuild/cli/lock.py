@@ -83,7 +83,7 @@ def outdated(context: typer.Context, names: _Names = None, json: _Json = False) 
     with open_display(settings) as display:
 
         async def work() -> tuple["Change", ...]:
-            moved = await _moved_tags(workspace, found.lock, chosen)
+            moved = await moved_tags(workspace, found.lock, chosen, strict=True)
             return (*moved, *await newer(workspace, found, chosen, store=open_store(), progress=display))
 
         changes = run_async(work, on_interrupt=display.close)
@@ -128,7 +128,7 @@ def _updated(workspace: "Workspace", wishes: "Wishes", settings: Settings) -> "U
 
         async def work() -> "Update":
             new = await updated(workspace, found, wishes, store=open_store(), progress=display)
-            for moved in await moved_tags(workspace, new.lock, strict=False):
+            for moved in await moved_tags(workspace, new.lock, wishes.names, strict=False):
                 display.note(f"the tag of base image {moved.subject} has moved: {moved.old} → {moved.new}")
                 display.note("the lock stays as it is; `reprobuild lock update --bases` follows the tag")
             return new

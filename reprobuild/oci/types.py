@@ -214,9 +214,7 @@ def parse_config(data: bytes, *, where: str | None = None) -> ImageConfig:
 def _document(data: bytes, media_types: frozenset[str], where: str | None) -> dict[str, object]:
     value = parse_json(data, where=where)
     if value.get("schemaVersion") != 2:
-        raise ContentError(
-            f"unsupported schemaVersion {value.get('schemaVersion')!r}, expected 2", where=where
-        )
+        raise ContentError(f"unsupported schemaVersion {value.get('schemaVersion')!r}, expected 2", where=where)
     media_type = value.get("mediaType")
     if media_type is not None and media_type not in media_types:
         raise ContentError(f"unexpected mediaType {str(media_type)[:100]!r}", where=where)

@@ -29,7 +29,7 @@ from reprobuild.resolver.surroundings import check_timezone, directory_links, sp
 from reprobuild.store import Store
 
 if TYPE_CHECKING:
-    from reprobuild.specification import BaseSpec
+    from reprobuild.workspace.types import BaseSpec
 
 __all__ = ["resolve_base"]
 

@@ -1,11 +1,12 @@
 """What differs between two locks, as lines that people review: old → new."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import groupby
 
 from reprobuild.lockfile import BaseImage, ConnectorLock, Package
 
-__all__ = ["Change", "base_changes", "connector_changes", "version_changes"]
+__all__ = ["Change", "base_changes", "connector_changes", "lines", "version_changes"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,6 +22,18 @@ class Change:
         if self.old is None:
             return f"{self.subject}: {self.what} {self.new} added"
         return f"{self.subject}: {self.what} {self.old} " + ("removed" if self.new is None else f"→ {self.new}")
+
+
+def lines(changes: Iterable[Change]) -> Iterator[str]:
+    """Yield *changes* as people read them; a connector that was not locked before is one line, not a hundred."""
+    for subject, group in groupby(changes, key=lambda change: change.subject):
+        told = tuple(group)
+        first = {change.what: change.new for change in told if change.old is None}
+        if {"base", "Python"} <= first.keys() and len(first) == len(told):
+            count = len(told) - 2
+            yield f"{subject}: new: {count} distributions on {first['base']}, Python {first['Python']}"
+        else:
+            yield from map(str, told)
 
 
 def base_changes(name: str, old: BaseImage | None, new: BaseImage | None) -> tuple[Change, ...]:

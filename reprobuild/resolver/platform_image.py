@@ -23,7 +23,7 @@ from reprobuild.oci.types import (
 from reprobuild.store import Store
 
 if TYPE_CHECKING:
-    from reprobuild.specification import BaseSpec
+    from reprobuild.workspace.types import BaseSpec
 
 __all__ = ["PlatformImage", "platform_images"]
 

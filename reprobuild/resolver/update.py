@@ -159,7 +159,7 @@ async def _bases(run: _Run, names: Collection[str]) -> dict[str, BaseImage]:
 async def _base(run: _Run, spec: "BaseSpec") -> BaseImage:
     known = run.found.lock.bases.get(spec.name)
     platforms = base_platforms(run.workspace, spec.name)
-    if known is None or run.wishes.bases or known.image != str(spec.image) or set(known.platforms) != set(platforms):
+    if known is None or run.wishes.bases or _differs(known, spec, platforms):
         from reprobuild.resolver.base_image import resolve_base  # noqa: PLC0415 - reads layers: not always needed
 
         source = open_source(
@@ -177,6 +177,12 @@ async def _base(run: _Run, spec: "BaseSpec") -> BaseImage:
     else:
         base = known
     return replace(base, pip_wheel=await _pip(run, spec, base, known.pip_wheel if known else None))
+
+
+def _differs(known: BaseImage, spec: "BaseSpec", platforms: Collection[Platform]) -> bool:
+    """Say whether *known* has to be looked at again; whether a timezone exists only the base's files know."""
+    zone = spec.timezone not in {None, "UTC"}
+    return zone or known.image != str(spec.image) or set(known.platforms) != set(platforms)
 
 
 async def _pip(run: _Run, spec: "BaseSpec", base: BaseImage, known: Wheel | None) -> Wheel | None:

@@ -8,7 +8,7 @@ from reprobuild.builder.plan import PlannedImage
 from reprobuild.canonical import canonical_json, digest_of
 from reprobuild.derivation import Derivation
 from reprobuild.lockfile import BaseDirectory, BaseDistribution, BaseImage, BasePlatform, Libc, Wheel
-from reprobuild.oci.types import CONFIG, LAYER_GZIP, Descriptor, ImageConfig, Manifest, Platform
+from reprobuild.oci.types import CONFIG, Descriptor, ImageConfig, Manifest, Platform
 from reprobuild.store import Store
 from tests.builder.wheels import DEBIAN, make_wheel
 

@@ -16,7 +16,7 @@ from reprobuild.builder.connector import ConnectorFile, connector_files
 from reprobuild.canonical import digest_of
 from reprobuild.errors import ContentError, MachineError, SpecificationError
 from reprobuild.oci.types import Platform
-from reprobuild.specification import ConnectorSpec, Source
+from reprobuild.workspace.types import ConnectorSpec, Source
 from tests.folders import write
 
 MAIN = Source(kind="main file", places=("main.py",), target="main.py", where="w")
@@ -327,3 +327,10 @@ def test_any_tree_gives_the_same_files_in_order_or_a_clear_error(tree: dict[str,
         shutil.copytree(root, root / "copy")
         again = connector_files(spec(root / "copy", PACKAGE))
         assert [(file.path, file.digest) for file in again] == [(file.path, file.digest) for file in found]
+
+
+@pytest.mark.parametrize("name", ["build_customization.py", "hooks"])
+def test_hooks_are_refused_not_ignored(folder: Path, name: str) -> None:
+    (folder / name).mkdir()
+    with pytest.raises(SpecificationError, match="hooks are not run"):
+        connector_files(spec(folder))

@@ -16,8 +16,8 @@ from reprobuild.oci.source import Source
 from reprobuild.oci.types import CONFIG, INDEX, MANIFEST, Descriptor, Index, Platform
 from reprobuild.progress import Silent
 from reprobuild.resolver.base_image import resolve_base
-from reprobuild.specification import BaseSpec
 from reprobuild.store import Store
+from reprobuild.workspace.types import BaseSpec
 from tests.images import AMD64, ARM64, add_document
 from tests.resolver.base_images import (
     ENV,

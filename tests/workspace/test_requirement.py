@@ -8,7 +8,7 @@ from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
 from reprobuild.errors import SpecificationError
-from reprobuild.requirement import normal_requirement, normal_requirements, normal_specifiers, pinned
+from reprobuild.workspace.requirement import normal_requirement, normal_requirements, normal_specifiers, pinned
 
 W = "pyproject.toml: project.dependencies"
 

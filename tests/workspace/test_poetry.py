@@ -11,7 +11,12 @@ from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 
 from reprobuild.errors import SpecificationError
-from reprobuild.poetry import dependency_requirements, python_specifiers, refuse_unlockable, version_specifiers
+from reprobuild.workspace.poetry import (
+    dependency_requirements,
+    python_specifiers,
+    refuse_unlockable,
+    version_specifiers,
+)
 
 W = "pyproject.toml: tool.poetry.dependencies"
 

@@ -9,15 +9,16 @@ import shlex
 from collections.abc import Mapping
 from pathlib import Path
 
-from reprobuild.base_spec import base_name, implicit_bases, read_bases
 from reprobuild.builder.compress import Compression
-from reprobuild.connector_folder import OWN_FILE, Folder, find_folders, folder_connector, read_folder
 from reprobuild.errors import SpecificationError
 from reprobuild.oci.types import Platform
-from reprobuild.project import PYPROJECT
-from reprobuild.requirement import pinned
-from reprobuild.settings import CONNECTOR_KEYS, FOLDER_KEYS, Settings, overlaid, read_platforms, read_settings
-from reprobuild.specification import (
+from reprobuild.workspace.base_spec import base_name, implicit_bases, read_bases
+from reprobuild.workspace.connector_folder import OWN_FILE, Folder, find_folders, folder_connector, read_folder
+from reprobuild.workspace.project import PYPROJECT
+from reprobuild.workspace.requirement import pinned
+from reprobuild.workspace.settings import CONNECTOR_KEYS, FOLDER_KEYS, Settings, overlaid, read_platforms, read_settings
+from reprobuild.workspace.toml_table import Table, parse_toml, read_text, suggestion
+from reprobuild.workspace.types import (
     DEFAULT_EPOCH,
     DEFAULT_WORKDIR,
     BaseSpec,
@@ -26,7 +27,6 @@ from reprobuild.specification import (
     Workspace,
     check_name,
 )
-from reprobuild.toml_table import Table, parse_toml, read_text, suggestion
 
 __all__ = [
     "DEFAULT_EPOCH",

@@ -12,8 +12,8 @@ from typing import Any
 
 from reprobuild.errors import SpecificationError
 from reprobuild.oci.reference import RegistryReference, parse_reference
-from reprobuild.specification import BaseSpec
-from reprobuild.toml_table import read_text
+from reprobuild.workspace.toml_table import read_text
+from reprobuild.workspace.types import BaseSpec
 
 __all__ = ["METADATA", "Metadata", "metadata_base", "parse_metadata", "read_metadata"]
 

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from reprobuild.errors import SpecificationError
-from reprobuild.poetry import dependency_requirements, python_specifiers, refuse_unlockable
-from reprobuild.requirement import canonical_name, normal_requirements, normal_specifiers
-from reprobuild.requirements_txt import REQUIREMENTS_TXT, read_requirements_txt
-from reprobuild.toml_table import Table, read_toml
+from reprobuild.workspace.poetry import dependency_requirements, python_specifiers, refuse_unlockable
+from reprobuild.workspace.requirement import canonical_name, normal_requirements, normal_specifiers
+from reprobuild.workspace.requirements_txt import REQUIREMENTS_TXT, read_requirements_txt
+from reprobuild.workspace.toml_table import Table, read_toml
 
 __all__ = ["PYPROJECT", "Project", "pin_file", "read_project"]
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from reprobuild.errors import SpecificationError
-from reprobuild.requirement import canonical_name, normal_requirements, normal_specifiers, unlockable
+from reprobuild.workspace.requirement import canonical_name, normal_requirements, normal_specifiers, unlockable
 
 __all__ = ["dependency_requirements", "python_specifiers", "refuse_unlockable", "version_specifiers"]
 

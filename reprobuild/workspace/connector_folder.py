@@ -10,15 +10,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from reprobuild.airbyte import METADATA, Metadata, read_metadata
 from reprobuild.errors import SpecificationError
 from reprobuild.oci.types import Platform
-from reprobuild.project import PYPROJECT, Project, pin_file, read_project
-from reprobuild.requirement import canonical_name
-from reprobuild.requirements_txt import REQUIREMENTS_TXT
-from reprobuild.settings import Settings, read_settings
-from reprobuild.specification import DEFAULT_WORKDIR, ConnectorSpec, Source
-from reprobuild.toml_table import Table, read_toml
+from reprobuild.workspace.airbyte import METADATA, Metadata, read_metadata
+from reprobuild.workspace.project import PYPROJECT, Project, pin_file, read_project
+from reprobuild.workspace.requirement import canonical_name
+from reprobuild.workspace.requirements_txt import REQUIREMENTS_TXT
+from reprobuild.workspace.settings import Settings, read_settings
+from reprobuild.workspace.toml_table import Table, read_toml
+from reprobuild.workspace.types import DEFAULT_WORKDIR, ConnectorSpec, Source
 
 __all__ = ["OWN_FILE", "Folder", "find_folders", "folder_connector", "read_folder"]
 

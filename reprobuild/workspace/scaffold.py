@@ -10,16 +10,16 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from reprobuild.airbyte import METADATA, metadata_base
 from reprobuild.builder.connector import connector_files, is_left_out
-from reprobuild.connector_folder import OWN_FILE, Folder, folder_connector, read_folder
 from reprobuild.errors import ReprobuildError, SpecificationError
 from reprobuild.oci.reference import Reference, RegistryReference, parse_reference
-from reprobuild.project import PYPROJECT
-from reprobuild.specification import check_name
 from reprobuild.store import replace_file
-from reprobuild.toml_table import parse_toml, read_text
-from reprobuild.workspace import workspace_table
+from reprobuild.workspace.airbyte import METADATA, metadata_base
+from reprobuild.workspace.connector_folder import OWN_FILE, Folder, folder_connector, read_folder
+from reprobuild.workspace.project import PYPROJECT
+from reprobuild.workspace.reader import workspace_table
+from reprobuild.workspace.toml_table import parse_toml, read_text
+from reprobuild.workspace.types import check_name
 
 __all__ = ["scaffold", "scaffold_path", "write_scaffold"]
 

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reprobuild.airbyte import Metadata, metadata_base, parse_metadata
 from reprobuild.errors import SpecificationError
+from reprobuild.workspace.airbyte import Metadata, metadata_base, parse_metadata
 
 FILE = "connectors/source-x/metadata.yaml"
 DIGEST = "sha256:" + "a" * 64

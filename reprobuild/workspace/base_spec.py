@@ -3,13 +3,13 @@
 import re
 from collections.abc import Mapping
 
-from reprobuild.airbyte import metadata_base
-from reprobuild.connector_folder import Folder
 from reprobuild.errors import SpecificationError
 from reprobuild.oci.reference import parse_reference
-from reprobuild.settings import Settings, read_env
-from reprobuild.specification import BaseSpec, check_name
-from reprobuild.toml_table import Table, suggestion
+from reprobuild.workspace.airbyte import metadata_base
+from reprobuild.workspace.connector_folder import Folder
+from reprobuild.workspace.settings import Settings, read_env
+from reprobuild.workspace.toml_table import Table, suggestion
+from reprobuild.workspace.types import BaseSpec, check_name
 
 __all__ = ["base_name", "implicit_bases", "read_bases"]
 

@@ -6,8 +6,8 @@ import pytest
 
 from reprobuild.builder.connector import connector_files
 from reprobuild.errors import SpecificationError
-from reprobuild.scaffold import scaffold, scaffold_path, write_scaffold
 from reprobuild.workspace import Workspace, find_workspace, read_workspace
+from reprobuild.workspace.scaffold import scaffold, scaffold_path, write_scaffold
 from tests.folders import METADATA, write
 
 DIGEST = "sha256:" + "a" * 64

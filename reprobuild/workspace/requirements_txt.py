@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from reprobuild.errors import SpecificationError
-from reprobuild.requirement import normal_requirement, unlockable
-from reprobuild.toml_table import read_text
+from reprobuild.workspace.requirement import normal_requirement, unlockable
+from reprobuild.workspace.toml_table import read_text
 
 __all__ = ["REQUIREMENTS_TXT", "read_requirements_txt"]
 

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from reprobuild.oci.types import Platform, parse_platform
-from reprobuild.requirement import normal_requirements
-from reprobuild.toml_table import Table
+from reprobuild.workspace.requirement import normal_requirements
+from reprobuild.workspace.toml_table import Table
 
 __all__ = ["CONNECTOR_KEYS", "FOLDER_KEYS", "Settings", "overlaid", "read_env", "read_platforms", "read_settings"]
 
