@@ -31,7 +31,8 @@ def lines(changes: Iterable[Change]) -> Iterator[str]:
         first = {change.what: change.new for change in told if change.old is None}
         if {"base", "Python"} <= first.keys() and len(first) == len(told):
             count = len(told) - 2
-            yield f"{subject}: new: {count} distributions on {first['base']}, Python {first['Python']}"
+            what = "1 distribution" if count == 1 else f"{count} distributions"
+            yield f"{subject}: locked for the first time: {what} on {first['base']}, Python {first['Python']}"
         else:
             yield from map(str, told)
 

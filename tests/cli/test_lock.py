@@ -14,7 +14,7 @@ from tests.images import add_image
 def test_update_says_what_changed_and_writes_it(fresh: Project) -> None:
     done = fresh.run("lock", "update")
     assert done.code == 0
-    assert "source-one: alpha 1.1 added" in done.out.splitlines()
+    assert "source-one: locked for the first time: 1 distribution on python-3.11, Python ==3.11.*" in done.out.splitlines()
     assert "wrote lock/pylock.source-one.toml" in done.err.splitlines()
     again = fresh.run("lock", "update")
     assert (again.code, again.out) == (0, "nothing changed\n")
@@ -43,7 +43,7 @@ def test_upgrade_moves_everything(locked: Project) -> None:
 
 def test_dry_run_writes_nothing(fresh: Project) -> None:
     done = fresh.run("lock", "update", "--dry-run")
-    assert "source-one: alpha 1.1 added" in done.out
+    assert "source-one: locked for the first time: 1 distribution on python-3.11, Python ==3.11.*" in done.out
     assert not (fresh.root / "lock").exists()
     assert fresh.run("lock", "update", "--dry-run", "--json").json["dry_run"] is True
 
@@ -60,6 +60,9 @@ def test_a_tag_that_has_moved_is_shown_and_a_build_goes_on_with_the_lock(locked:
     (after,) = json.loads((locked.root / "base" / "index.json").read_text())["manifests"]
     done = locked.run("lock", "outdated", "source-one")
     assert done.out == f"python-3.11: index {before['digest']} → {after['digest']}\n"
+    told = locked.run("lock", "update").err
+    assert f"python-3.11 has moved: {before['digest']} → {after['digest']}" in told
+    assert "`reprobuild lock update --bases` follows the tag" in told
     assert locked.run("build", "--all").code == 0
 
 
