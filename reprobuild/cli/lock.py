@@ -73,7 +73,6 @@ def outdated(context: typer.Context, names: _Names = None, json: _Json = False) 
     from reprobuild.cli.progress import open_display
     from reprobuild.lock_files import find_lock
     from reprobuild.resolver.moved_tags import moved_tags
-    from reprobuild.resolver.moved_tags import moved_tags
     from reprobuild.resolver.update import outdated as newer
 
     settings: Settings = context.obj

@@ -14,7 +14,9 @@ from tests.images import add_image
 def test_update_says_what_changed_and_writes_it(fresh: Project) -> None:
     done = fresh.run("lock", "update")
     assert done.code == 0
-    assert "source-one: locked for the first time: 1 distribution on python-3.11, Python ==3.11.*" in done.out.splitlines()
+    assert (
+        "source-one: locked for the first time: 1 distribution on python-3.11, Python ==3.11.*" in done.out.splitlines()
+    )
     assert "wrote lock/pylock.source-one.toml" in done.err.splitlines()
     again = fresh.run("lock", "update")
     assert (again.code, again.out) == (0, "nothing changed\n")
