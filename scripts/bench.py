@@ -5,13 +5,13 @@ import shutil
 import signal
 import sys
 import tempfile
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from bench_buildah import Buildah
 from bench_buildkit import BuildKit
-from bench_case import contest
+from bench_case import Result, Scenario, contest
 from bench_context import Context, make_context
 from bench_dockerd import daemon, unmount_below
 from bench_machine import facts
@@ -19,7 +19,7 @@ from bench_report import Findings, markdown
 from bench_reprobuild import Reprobuild, make_workspace
 from bench_size import Export, size_of
 
-from reprobuild.errors import ReprobuildError
+from reprobuild.errors import ContentError, ReprobuildError
 from reprobuild.store import replace_file
 
 __all__ = ["main"]
@@ -49,6 +49,7 @@ def measure(scratch: Path, runs: int, others: Collection[str]) -> Findings:
         if "buildah" in others:
             tools += stack.enter_context(_buildahs(scratch, context))
         results = contest([case for tool in tools for case in tool.cases()], runs)
+        check(results)
         exports = {tool.name: _export(tool, scratch / "export") for tool in tools}
     return Findings(
         tools=[tool.name for tool in tools],
@@ -59,6 +60,13 @@ def measure(scratch: Path, runs: int, others: Collection[str]) -> Findings:
         results=results,
         exports=exports,
     )
+
+
+def check(results: Mapping[tuple[str, Scenario], Result]) -> None:
+    """Raise ContentError if a round took the further connector of another round for its own, and so did nothing."""
+    for (tool, scenario), result in results.items():
+        if scenario.further and result.images != len(result.samples):
+            raise ContentError(f"{tool} did not build it anew in each round", where=scenario, hint="this is a bug")
 
 
 def _reprobuild(scratch: Path) -> Reprobuild:

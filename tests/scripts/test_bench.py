@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from reprobuild.errors import MachineError
+from reprobuild.errors import ContentError, MachineError
 
 SCRIPTS = Path(__file__).parents[2] / "scripts"
 sys.path.insert(0, str(SCRIPTS))
@@ -196,6 +196,12 @@ def test_a_command_that_fails_is_an_error_with_its_last_words(tmp_path: Path) ->
     with pytest.raises(MachineError, match="ended with 3:\nno luck") as caught:
         timed([sys.executable, "-c", "import sys; print('no luck'); sys.exit(3)"], tmp_path / "log")
     assert caught.value.hint
+
+
+def test_a_further_connector_that_was_not_built_anew_is_found_out() -> None:
+    bench.check({("a", Scenario.FURTHER): result(1.0, 1.0, digests="ab"), ("a", Scenario.NOOP): result(1.0, 1.0)})
+    with pytest.raises(ContentError, match="b did not build it anew"):
+        bench.check({("b", Scenario.FURTHER): result(1.0, 1.0)})
 
 
 def test_no_rounds_are_a_usage_error(capsys: pytest.CaptureFixture[str]) -> None:
