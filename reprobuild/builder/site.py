@@ -24,7 +24,7 @@ class Site:
         paths = self.interpreter
         roots = {"purelib": paths.purelib, "platlib": paths.platlib, "scripts": paths.scripts, "data": paths.data}
         root = roots.get(scheme) or posixpath.join(paths.include, distribution)
-        return resolve(posixpath.join(root, path).lstrip("/"), self.links)
+        return resolve(f"{root}/{path}".lstrip("/"), self.links)
 
     @property
     def roots(self) -> tuple[str, ...]:

@@ -136,8 +136,18 @@ class _Source(WheelSource):
 
     def get_contents(self) -> Iterator[WheelContentElement]:
         for path, info in self.members.items():
-            mode = info.external_attr >> 16
-            yield self.record[path], cast("BinaryIO", _Handle(info)), bool(mode & 0o111)
+            if not self._is_plain(path):
+                yield self.record[path], cast("BinaryIO", _Handle(info)), _is_executable(info)
+
+    def plain(self) -> Iterator[ZipInfo]:
+        """Yield the members about which there is nothing to decide: they go where they stand, below the root scheme.
+
+        That is nearly all of them, and asking installer about each costs more than the rest of planning.
+        """
+        return (info for path, info in self.members.items() if self._is_plain(path))
+
+    def _is_plain(self, path: str) -> bool:
+        return not path.startswith((self._dist_info, self.data_dir)) and "__pycache__" not in path
 
     def _read_record(self) -> dict[str, tuple[str, str, str]]:
         """Return RECORD by path, for exactly the members there are."""
@@ -193,9 +203,16 @@ class _Destination(WheelDestination):
             folder = posixpath.relpath(posixpath.dirname(self._path(other, "x")), root)
             return None if folder == "." else folder + "/"
 
-        with construct_record_file(records, prefix) as stream:
+        with construct_record_file((*records, *self._write_plain(scheme)), prefix) as stream:
             rows = sorted(stream.read().splitlines(keepends=True))
         self._generated(scheme, record_file_path, b"".join(rows), executable=False)
+
+    def _write_plain(self, scheme: Scheme) -> Iterator[tuple[Scheme, RecordEntry]]:
+        for info in self.source.plain():
+            path, digest = info.filename, self._digest(info.filename)
+            entry = regular_file(self._path(scheme, path), info.file_size, executable=_is_executable(info))
+            self.planned.append(Planned(entry=entry, digest=digest, member=path))
+            yield scheme, RecordEntry(path, _record_hash(digest), info.file_size)
 
     def _generated(self, scheme: str, path: str, data: bytes, *, executable: bool) -> RecordEntry:
         digest = digest_of(data)
@@ -223,6 +240,10 @@ class _Destination(WheelDestination):
         if not Hash.parse(f"{algorithm}={value}").validate(data):
             self.source.fault(f"{member} is not what RECORD says")
         return digest_of(data)
+
+
+def _is_executable(info: ZipInfo) -> bool:
+    return bool(info.external_attr >> 16 & 0o111)
 
 
 def _record_hash(digest: Digest) -> Hash:
