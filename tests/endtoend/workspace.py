@@ -12,7 +12,7 @@ from pathlib import Path
 from tests.cli.project import Done, environment
 from tests.resolver.loopback_index import wheel_bytes
 
-__all__ = ["ARCHITECTURES", "CONNECTOR", "REPOSITORY", "Built", "Workspace", "make_workspace", "wheels"]
+__all__ = ["ARCHITECTURES", "CONNECTOR", "REPOSITORY", "Built", "Workspace", "core", "make_workspace", "wheels"]
 
 REPOSITORY = Path(__file__).parents[2]
 CONNECTOR = "source-greeting"
@@ -179,10 +179,15 @@ def wheels() -> dict[str, bytes]:
         tag = f"cp311-cp311-manylinux_2_17_{machine}"
         files = {
             "speed/__init__.py": f"def machine():\n    return {machine!r}\n".encode(),
-            "speed/_core.so": b"\x7fELF" + machine.encode() * 1000,
+            "speed/_core.so": core(machine),
         }
         made[f"speed-2.0-{tag}.whl"] = wheel_bytes("speed", "2.0", tag=tag, files=files)
     return made
+
+
+def core(machine: str) -> bytes:
+    """Return what looks like a shared library for *machine*: more than one gzip member can hold."""
+    return b"\x7fELF" + machine.encode() * 400_000
 
 
 def _linked(source: str, target: str) -> None:
