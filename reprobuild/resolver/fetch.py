@@ -15,7 +15,7 @@ from reprobuild.errors import ContentError, LockError
 from reprobuild.gathering import gathered
 from reprobuild.lockfile import BaseImage, Lock, Wheel
 from reprobuild.oci.open import copy_blob, open_source
-from reprobuild.oci.reference import parse_reference
+from reprobuild.oci.reference import RegistryReference, parse_reference
 from reprobuild.oci.source import DOCUMENT_LIMIT
 from reprobuild.oci.types import MANIFEST, Descriptor, parse_manifest
 from reprobuild.progress import Progress
@@ -56,7 +56,7 @@ async def fetch(
 ) -> None:
     """Have everything that building the connectors *names* needs in the store, and their wheels in ``lock/wheels``.
 
-    With *offline*, only ``lock/wheels`` is looked at. Raises LockError for a wheel that is nowhere to be found,
+    With *offline*, only this machine is looked at. Raises LockError for a wheel that is nowhere to be found,
     ContentError for one that is another, and what networks raise. What has been fetched stays, so that the
     next try has less to do.
     """
@@ -141,15 +141,19 @@ def _stored(offer: Offer, store: Store) -> Wheel | None:
 async def fetch_base(
     workspace: "Workspace", base: BaseImage, store: Store, *, progress: Progress, offline: bool = False
 ) -> None:
-    """Have the manifests, configs and layers of *base* in the store, for all its platforms."""
+    """Have the manifests, configs and layers of *base* in the store, for all its platforms.
+
+    With *offline*, a base image on disk is still read, one in a registry is not: LockError.
+    """
     absent = _absent(base, store)
     if not absent:
         return
-    if offline:
+    reference = parse_reference(base.image)
+    if offline and isinstance(reference, RegistryReference):
         hint = "run `reprobuild fetch` while online"
         raise LockError(f"{absent[0].digest} is not in the store", where=base.image, hint=hint)
     source = open_source(
-        parse_reference(base.image),
+        reference,
         root=workspace.root,
         environ=os.environ,
         insecure=workspace.insecure_registries,

@@ -164,11 +164,12 @@ async def test_uv_installs_offline_from_the_lock_after_a_fetch(
 
 
 async def test_a_base_is_fetched_once(root: Path, layout_base: BaseImage, world: Workspace, store: Store) -> None:
+    elsewhere = replace(layout_base, image="registry.example/base:1")
     with pytest.raises(LockError, match="is not in the store") as caught:
-        await fetch_base(world, layout_base, store, progress=Heard(), offline=True)
+        await fetch_base(world, elsewhere, store, progress=Heard(), offline=True)
     assert "reprobuild fetch" in str(caught.value.hint)
     heard = Heard()
-    await fetch_base(world, layout_base, store, progress=heard)
+    await fetch_base(world, layout_base, store, progress=heard, offline=True)  # A disk is no network.
     assert heard.advanced
     (root / "base").rename(root / "gone")
     await fetch_base(world, layout_base, store, progress=heard, offline=True)
