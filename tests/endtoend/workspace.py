@@ -12,7 +12,18 @@ from pathlib import Path
 from tests.cli.project import Done, environment
 from tests.resolver.loopback_index import wheel_bytes
 
-__all__ = ["ARCHITECTURES", "CONNECTOR", "REPOSITORY", "Built", "Workspace", "core", "make_workspace", "wheels"]
+__all__ = [
+    "ARCHITECTURES",
+    "CONNECTOR",
+    "REPOSITORY",
+    "Built",
+    "Workspace",
+    "check_blobs",
+    "core",
+    "leftovers",
+    "make_workspace",
+    "wheels",
+]
 
 REPOSITORY = Path(__file__).parents[2]
 CONNECTOR = "source-greeting"
@@ -82,33 +93,35 @@ class Workspace:
     def store(self) -> Path:
         return Path(self.environ["REPROBUILD_STORE"])
 
-    def start(self, *arguments: str, umask: int = -1, **environ: str) -> subprocess.Popen[str]:
+    def start(
+        self, *arguments: str, umask: int = -1, environ: Mapping[str, str] | None = None
+    ) -> subprocess.Popen[str]:
         """Start ``reprobuild`` with *arguments*, and *environ* beside its own environment."""
         return subprocess.Popen(
             [*self.command, *arguments],
             cwd=self.root,
-            env={**self.environ, **environ},
+            env={**self.environ, **(environ or {})},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             encoding="utf-8",
             umask=umask,
         )
 
-    def run(self, *arguments: str, umask: int = -1, **environ: str) -> Done:
+    def run(self, *arguments: str, umask: int = -1, environ: Mapping[str, str] | None = None) -> Done:
         """Run ``reprobuild`` to its end."""
-        with self.start(*arguments, umask=umask, **environ) as process:
+        with self.start(*arguments, umask=umask, environ=environ) as process:
             out, err = process.communicate()
         return Done(code=process.returncode, out=out, err=err)
 
-    def must(self, *arguments: str, umask: int = -1, **environ: str) -> Done:
+    def must(self, *arguments: str, umask: int = -1, environ: Mapping[str, str] | None = None) -> Done:
         """Run ``reprobuild``, which has to end with 0."""
-        done = self.run(*arguments, umask=umask, **environ)
+        done = self.run(*arguments, umask=umask, environ=environ)
         assert done.code == 0, f"reprobuild {' '.join(arguments)}: {done.code}\n{done.out}{done.err}"
         return done
 
-    def build(self, *options: str, umask: int = -1, **environ: str) -> Built:
+    def build(self, *options: str, umask: int = -1, environ: Mapping[str, str] | None = None) -> Built:
         """Build the connector and return what came out."""
-        done = self.must("build", CONNECTOR, "--json", *options, umask=umask, **environ)
+        done = self.must("build", CONNECTOR, "--json", *options, umask=umask, environ=environ)
         (connector,) = done.json["connectors"]
         images = connector["images"]
         return Built(
@@ -117,10 +130,6 @@ class Workspace:
             derivations={image["platform"]: image["derivation"] for image in images},
             outcomes=frozenset(image["outcome"] for image in images),
         )
-
-    def verify(self) -> None:
-        """Fail unless every blob of the store is what its name says."""
-        self.must("store", "verify")
 
     def locks(self) -> dict[str, bytes]:
         """Return the lock files' bytes by name."""
@@ -166,8 +175,8 @@ def make_workspace(folder: Path, image: str, **environ: str) -> Workspace:
 
 
 def wheels() -> dict[str, bytes]:
-    """Return what the index has, by file name: a console script, a wheel for each platform, and a stand-in for pip."""
-    made = {"pip-25.3-py3-none-any.whl": wheel_bytes("pip", "25.3")}
+    """Return what the index has, by file name: a console script, a wheel for each platform, and stand-ins for pip."""
+    made = {f"pip-{version}-py3-none-any.whl": wheel_bytes("pip", version) for version in ("25.3", "25.4")}
     for version in ("1.0", "1.1"):
         files = {
             "greeting/__init__.py": b"import os\n\ndef greeting():\n    return os.environ['GREETING']\n\n"
@@ -183,6 +192,18 @@ def wheels() -> dict[str, bytes]:
         }
         made[f"speed-2.0-{tag}.whl"] = wheel_bytes("speed", "2.0", tag=tag, files=files)
     return made
+
+
+def check_blobs(folder: Path) -> None:
+    """Fail if a blob of a store or an image layout is not what its name says."""
+    for path in (folder / "blobs").rglob("*"):
+        if path.is_file() and not path.name.startswith(".tmp-"):
+            assert hashlib.sha256(path.read_bytes()).hexdigest() == path.name, path
+
+
+def leftovers(folder: Path) -> list[Path]:
+    """Return the temporary files that runs have left anywhere below *folder*."""
+    return list(folder.rglob(".tmp-*"))
 
 
 def core(machine: str) -> bytes:
