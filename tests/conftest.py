@@ -6,9 +6,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from reprobuild.store import Store
 from tests import servers
+
+# How long an example takes says something about the machine, not about the code.
+settings.register_profile("reprobuild", deadline=None)
+settings.load_profile("reprobuild")
 
 Run = Callable[..., str]
 """Runs a command, fails the test unless it succeeds, and returns what it printed."""

@@ -244,7 +244,9 @@ def _platform(value: Mapping[str, object], where: str | None) -> Platform:
 
 
 def _list(value: Mapping[str, object], key: str, where: str | None) -> list[Any]:
-    items = value.get(key) or []
+    items = value.get(key)
+    if items is None:
+        return []
     if not isinstance(items, list):
         raise ContentError(f"{key} is not a list", where=where)
     return items
