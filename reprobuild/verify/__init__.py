@@ -1,1 +1,0 @@
-"""What was built, held against what the lock records."""
