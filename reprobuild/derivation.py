@@ -10,7 +10,7 @@ from typing import Any
 
 from reprobuild.builder.compress import Compression
 from reprobuild.builder.connector import ConnectorFile
-from reprobuild.builder.layer import LARGE_WHEEL, LARGE_WHEELS
+from reprobuild.builder.layering import LARGE_WHEEL, LARGE_WHEELS
 from reprobuild.canonical import Digest, canonical_json, digest_of
 from reprobuild.lockfile import FORMAT, BaseImage, BasePlatform, Wheel
 from reprobuild.oci.reference import RegistryReference, parse_reference

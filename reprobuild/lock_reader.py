@@ -199,7 +199,7 @@ def _wheel(table: _Table) -> Wheel:
 
 
 def _base(table: _Table) -> BaseImage:
-    table.only("name", "image", "index", "python", "pip", "libc", "interpreter", "platforms", "pip-wheel")
+    table.only("name", "image", "index", "python", "pip", "libc", "timezone", "interpreter", "platforms", "pip-wheel")
     paths = table.table("interpreter")
     return BaseImage(
         name=table.get("name", str),
@@ -211,6 +211,7 @@ def _base(table: _Table) -> BaseImage:
         interpreter=Interpreter(**{key: paths.get(key, str) for key in Interpreter.__slots__}),
         platforms=table.by_platform("platforms", _base_platform),
         pip_wheel=_wheel(table.table("pip-wheel")) if "pip-wheel" in table.value else None,
+        timezone=table.optional("timezone", str),
     )
 
 

@@ -108,6 +108,8 @@ def _base(base: BaseImage) -> Table:
     if base.pip is not None:
         table["pip"] = base.pip
     table["libc"] = str(base.libc)
+    if base.timezone is not None:
+        table["timezone"] = base.timezone
     if base.pip_wheel is not None:
         table["pip-wheel"] = _wheel(base.pip_wheel)
     interpreter = tomlkit.table()

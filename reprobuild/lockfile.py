@@ -145,7 +145,8 @@ class BasePlatform:
 class BaseImage:
     """A base image: the reference as written, the digest it resolved to, and what all platforms share.
 
-    ``python`` and ``pip`` are versions read from files, ``pip_wheel`` is what the built image must have.
+    ``python`` and ``pip`` are versions read from files, ``pip_wheel`` is what the built image must have,
+    ``timezone`` the zone that was found in the files on every platform.
     """
 
     name: str
@@ -157,6 +158,7 @@ class BaseImage:
     interpreter: Interpreter
     platforms: Mapping[Platform, BasePlatform]
     pip_wheel: Wheel | None = None
+    timezone: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

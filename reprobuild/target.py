@@ -4,6 +4,7 @@ Tags follow PEP 425, 600 and 656 in the order in which an installer on the targe
 PEP 508. Nothing here asks the machine that it runs on.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from packaging.markers import Environment
     from packaging.tags import Tag
 
-__all__ = ["Target", "select", "selection_key"]
+__all__ = ["Target", "environments", "select", "selection_key"]
 
 _MACHINES = {
     ("amd64", ""): "x86_64",
@@ -103,6 +104,11 @@ class Target:
                 hint="take a base image with another C library, or leave this platform out",
             )
         return name
+
+
+def environments(targets: Sequence[Target]) -> tuple[str, ...]:
+    """Return the ``environments`` of a lock for *targets*, one marker per platform."""
+    return tuple(dict.fromkeys(target.marker for target in sorted(targets, key=lambda target: str(target.platform))))
 
 
 def select(lock: ConnectorLock, target: Target) -> tuple[Wheel, ...]:

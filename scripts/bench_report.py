@@ -37,7 +37,8 @@ a machine that slows down slows all of them.
   own, the main file new in each round. reprobuild's store knows the wheels from source-notion; the others find the
   layer of `pip install` in their cache, because the Dockerfiles begin alike. With **no cache**, they do not: that is
   what a connector costs whose Dockerfile or list of wheels differs in anything at all, while reprobuild shares
-  wheels one by one. buildah without cache would repeat its cold build and is not measured again.
+  wheels one by one. For BuildKit that is the same work as its cold build: how far the two columns lie apart tells how
+  much the machine was disturbed. buildah's is not measured again.
 - **no-op**: the same build again.
 
 ## Memory

@@ -77,7 +77,7 @@ def is_left_out(name: str, *, folder: bool) -> bool:
 
 def _refuse_hooks(folder: Path) -> None:
     """Refuse a connector that counts on something being executed: an image without it would be another image."""
-    for name in ("build_customization.py", "hooks"):
+    for name in ("build_customization.py", "hooks/pre-install", "hooks/post-install"):
         if (folder / name).exists():
             raise SpecificationError(
                 "hooks are not run by this version of reprobuild",

@@ -3,9 +3,8 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from reprobuild.builder.layer import Layer
 from reprobuild.canonical import canonical_json, digest_of
 from reprobuild.derivation import Derivation
 from reprobuild.errors import ContentError, LockError
@@ -20,6 +19,10 @@ from reprobuild.oci.types import (
     Platform,
     oci_media_type,
 )
+
+if TYPE_CHECKING:
+    # A build with nothing to do makes an index and no layer.
+    from reprobuild.builder.layer import Layer
 
 __all__ = ["MOST_LAYERS", "Document", "assemble_image", "assemble_index"]
 
@@ -39,7 +42,7 @@ class Document:
 
 
 def assemble_image(
-    derivation: Derivation, base: Manifest, base_config: ImageConfig, layers: Sequence[tuple[Layer, str]]
+    derivation: Derivation, base: Manifest, base_config: ImageConfig, layers: Sequence[tuple["Layer", str]]
 ) -> tuple[Document, Document]:
     """Return the config and the manifest of the image that has *layers*, each with a word for its history.
 

@@ -1,26 +1,17 @@
-"""Layers: one fragment as it is, or several joined; and the rule that says which wheels share a layer."""
+"""Layers: one fragment as it is, or several joined."""
 
 import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
 
 from reprobuild.builder.compress import Compression, decompressor, end_member
 from reprobuild.builder.fragment import Fragment
 from reprobuild.canonical import Digest, canonical_json, digest_of, parse_digest
 from reprobuild.errors import ContentError
-from reprobuild.lockfile import Wheel
 from reprobuild.oci.types import LAYER_GZIP, LAYER_ZSTD, Descriptor
 from reprobuild.store import Store
 
-__all__ = ["LARGE_WHEEL", "LARGE_WHEELS", "Layer", "join", "layering"]
-
-LARGE_WHEELS = 24
-"""How many wheels get a layer of their own at most: overlay stops near 127 layers, bases and hooks need some."""
-LARGE_WHEEL = 1024 * 1024
-"""The size in bytes from which a wheel gets a layer of its own: few wheels hold most of the bytes."""
-
-_Sized = TypeVar("_Sized", bound=Wheel)
+__all__ = ["Layer", "join"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,17 +20,6 @@ class Layer:
 
     descriptor: Descriptor
     diff_id: Digest
-
-
-def layering(wheels: Sequence[Wheel]) -> tuple[tuple[Wheel, ...], ...]:
-    """Return *wheels* in layers: the largest alone, in the order given, then one that all others share.
-
-    A function of the lock alone, so that connectors which share a large wheel share its layer.
-    """
-    by_size = sorted(wheels, key=lambda wheel: (-wheel.size, wheel.file))
-    large = {wheel.file for wheel in by_size[:LARGE_WHEELS] if wheel.size >= LARGE_WHEEL}
-    rest = tuple(wheel for wheel in wheels if wheel.file not in large)
-    return tuple((wheel,) for wheel in wheels if wheel.file in large) + ((rest,) if rest else ())
 
 
 def join(fragments: Sequence[Fragment], store: Store, compression: Compression) -> Layer:

@@ -3,24 +3,22 @@
 Synchronous and light, since a build that has nothing to do ends here.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Literal
 
 from reprobuild.builder.connector import connector_files
-from reprobuild.builder.fragment import fragment_key, parse_fragment
-from reprobuild.builder.site import site_of
 from reprobuild.canonical import Digest, parse_digest
 from reprobuild.derivation import Derivation, derive
 from reprobuild.errors import ContentError, LockError
-from reprobuild.lockfile import BaseImage, ConnectorLock, Lock, Output, Wheel, lock_path
+from reprobuild.lockfile import BaseImage, ConnectorLock, Lock, Output, lock_path
 from reprobuild.oci.types import MANIFEST, Descriptor, Platform, parse_manifest
 from reprobuild.selection import selected
 from reprobuild.store import Store
 from reprobuild.target import Target
 from reprobuild.workspace import ConnectorSpec, Workspace
 
-__all__ = ["Outcome", "PlannedImage", "missing_wheels", "plan_connector", "remembered"]
+__all__ = ["Outcome", "PlannedImage", "plan_connector", "remembered"]
 
 Outcome = Literal["verified", "new", "mismatch"]
 
@@ -66,19 +64,6 @@ def plan_connector(
     return tuple(images)
 
 
-def missing_wheels(images: Sequence[PlannedImage], store: Store) -> list[Wheel]:
-    """Return the wheels that the images still to build need and the store has neither as such nor as fragments."""
-    missing: dict[str, Wheel] = {}
-    for image in images:
-        if image.manifest is None:
-            derivation, site = image.derivation, site_of(image.derivation.base, image.derivation.platform)
-            for wheel in derivation.installed:
-                key = fragment_key(wheel, site, epoch=derivation.epoch, compression=derivation.compression)
-                if not store.has(wheel.digest, wheel.size) and not _has_fragment(store, key):
-                    missing[wheel.file] = wheel
-    return [missing[file] for file in sorted(missing)]
-
-
 def remembered(key: Digest, store: Store) -> Descriptor | None:
     """Return the manifest that derivation *key* gave before, if all that it made is still in the store."""
     record = store.record("output", key)
@@ -118,11 +103,3 @@ def _planned(derivation: Derivation, recorded: Output | None, store: Store) -> P
         # What the store remembers is never the reason for a mismatch: build again, and let the bytes say so.
         manifest = manifest if manifest.digest == recorded.manifest else None
     return PlannedImage(derivation=derivation, key=key, recorded=recorded, manifest=manifest)
-
-
-def _has_fragment(store: Store, key: Digest) -> bool:
-    record = store.record("fragment", key)
-    if record is None:
-        return False
-    fragment = parse_fragment(record)
-    return store.has(fragment.blob, fragment.size)

@@ -15,7 +15,8 @@ from reprobuild.builder.base import stored_manifest
 from reprobuild.builder.connector import ConnectorFile
 from reprobuild.builder.fragment import Fragment, fragment_key, make_fragment, parse_fragment
 from reprobuild.builder.image import assemble_image
-from reprobuild.builder.layer import Layer, join, layering
+from reprobuild.builder.layer import Layer, join
+from reprobuild.builder.layering import layering
 from reprobuild.builder.outcome import BuiltImage, built_image
 from reprobuild.builder.plan import PlannedImage
 from reprobuild.builder.setup import folders, setup_entries

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from reprobuild.builder.base import manifest_and_config
 from reprobuild.builder.build import Plan
-from reprobuild.builder.plan import missing_wheels
+from reprobuild.builder.missing import missing_wheels
 from reprobuild.lockfile import Lock
 from reprobuild.oci.open import open_source
 from reprobuild.oci.reference import RegistryReference, parse_reference

@@ -7,9 +7,9 @@ from reprobuild.canonical import Digest
 from reprobuild.errors import ContentError, LockError
 from reprobuild.lockfile import Package, Wheel
 from reprobuild.resolver.offers import Offer, Resolved, best_offer
-from reprobuild.target import Target
+from reprobuild.target import Target, environments
 
-__all__ = ["Choice", "choose", "disagreements", "environments", "next_seeds", "packages"]
+__all__ = ["Choice", "choose", "disagreements", "next_seeds", "packages"]
 
 Answers = Mapping[Target, Sequence[Resolved]]
 
@@ -57,11 +57,6 @@ def choose(answers: Answers, *, where: str, kept: Mapping[str, Digest] | None = 
         raise _disagreed(differing, where)
     names = {one.name: one.version for resolved in answers.values() for one in resolved}
     return tuple(_choice(name, version, answers, where, kept or {}) for name, version in sorted(names.items()))
-
-
-def environments(targets: Sequence[Target]) -> tuple[str, ...]:
-    """Return the ``environments`` of a lock for *targets*, one marker per platform."""
-    return tuple(dict.fromkeys(target.marker for target in sorted(targets, key=lambda target: str(target.platform))))
 
 
 def packages(choices: Sequence[Choice], wheels: Mapping[str, Wheel]) -> tuple[Package, ...]:

@@ -68,9 +68,8 @@ async def resolve_base(
 
 
 def _is_known(known: BaseImage, spec: "BaseSpec", platforms: tuple[Platform, ...], index: Digest) -> bool:
-    # Whether a zone exists is not in the lock: only the files say so.
-    same = (known.image, known.index, set(known.platforms)) == (str(spec.image), index, set(platforms))
-    return same and spec.timezone in {None, "UTC"}
+    locked = (known.image, known.timezone, known.index, set(known.platforms))
+    return locked == (str(spec.image), spec.timezone, index, set(platforms))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -177,6 +176,7 @@ def _agreed(spec: "BaseSpec", index: Digest, readings: Mapping[Platform, _Readin
         libc=one.python.libc,
         interpreter=one.python.interpreter,
         platforms={platform: reading.locked for platform, reading in readings.items()},
+        timezone=spec.timezone,
     )
 
 

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING
 
 from reprobuild.lockfile import BASE_LOCK, BaseImage, ConnectorLock, Lock, lock_path
 from reprobuild.oci.types import Platform
-from reprobuild.resolver.agreement import environments
-from reprobuild.target import Target
+from reprobuild.target import Target, environments
 
 if TYPE_CHECKING:
     from reprobuild.workspace import BaseSpec, ConnectorSpec, Workspace
@@ -82,6 +81,8 @@ def _base(spec: "BaseSpec", base: BaseImage | None, workspace: "Workspace") -> I
     if base.image != str(spec.image):
         yield f"the base image is {spec.image}, the lock is for {base.image}"
     yield from _platforms(set(base_platforms(workspace, spec.name)), set(base.platforms))
+    if spec.timezone != base.timezone:
+        yield f"the timezone is to be {spec.timezone or 'as in the base image'}, the lock has {base.timezone or 'none'}"
     locked = base.pip_wheel.file.split("-")[1] if base.pip_wheel is not None else None
     if spec.pip != locked and (spec.pip is None or locked is None or not _equal(spec.pip, locked)):
         yield f"pip is to be {spec.pip or 'as in the base image'}, the lock has {locked or 'none'}"

@@ -14,9 +14,10 @@ from reprobuild.lock_files import Found
 from reprobuild.lock_reader import ours
 from reprobuild.lockfile import BASE_LOCK, BaseImage, ConnectorLock, Lock, Wheel, lock_path
 from reprobuild.oci.open import open_source
+from reprobuild.oci.reference import RegistryReference
 from reprobuild.oci.types import Platform
 from reprobuild.progress import Progress
-from reprobuild.resolver.agreement import Choice, environments, packages
+from reprobuild.resolver.agreement import Choice, packages
 from reprobuild.resolver.changes import Change, base_changes, connector_changes, version_changes
 from reprobuild.resolver.conflicts import check_conflicts
 from reprobuild.resolver.distributions import Wanted, resolve
@@ -26,7 +27,7 @@ from reprobuild.resolver.pin_files import load_pins
 from reprobuild.resolver.pins import salvage
 from reprobuild.resolver.wheel_paths import WheelPaths
 from reprobuild.store import Store
-from reprobuild.target import Target, select
+from reprobuild.target import Target, environments, select
 
 if TYPE_CHECKING:
     from reprobuild.workspace import BaseSpec, ConnectorSpec, Workspace
@@ -158,31 +159,33 @@ async def _bases(run: _Run, names: Collection[str]) -> dict[str, BaseImage]:
 
 async def _base(run: _Run, spec: "BaseSpec") -> BaseImage:
     known = run.found.lock.bases.get(spec.name)
+    kept = known if known is not None and known.image == str(spec.image) and not run.wishes.bases else None
     platforms = base_platforms(run.workspace, spec.name)
-    if known is None or run.wishes.bases or _differs(known, spec, platforms):
-        from reprobuild.resolver.base_image import resolve_base  # noqa: PLC0415 - reads layers: not always needed
-
-        source = open_source(
-            spec.image,
-            root=run.workspace.root,
-            environ=os.environ,
-            insecure=run.workspace.insecure_registries,
-        )
-        try:
-            base = await resolve_base(
-                spec, platforms, source=source, store=run.store, progress=run.progress, known=known
-            )
-        finally:
-            await source.close()
-    else:
-        base = known
+    base = kept
+    if base is None or (base.timezone, set(base.platforms)) != (spec.timezone, set(platforms)):
+        base = await _read_base(run, spec, platforms, kept)
     return replace(base, pip_wheel=await _pip(run, spec, base, known.pip_wheel if known else None))
 
 
-def _differs(known: BaseImage, spec: "BaseSpec", platforms: Collection[Platform]) -> bool:
-    """Say whether *known* has to be looked at again; whether a timezone exists only the base's files know."""
-    zone = spec.timezone not in {None, "UTC"}
-    return zone or known.image != str(spec.image) or set(known.platforms) != set(platforms)
+async def _read_base(run: _Run, spec: "BaseSpec", platforms: tuple[Platform, ...], kept: BaseImage | None) -> BaseImage:
+    """Return what the files of *spec* say; of the very image that is *kept*, wherever its tag leads by now."""
+    from reprobuild.resolver.base_image import resolve_base  # noqa: PLC0415 - reads layers: not always needed
+
+    workspace, reference = run.workspace, spec.image
+    if kept is not None and isinstance(reference, RegistryReference):
+        reference = replace(reference, digest=kept.index)
+    source = open_source(reference, root=workspace.root, environ=os.environ, insecure=workspace.insecure_registries)
+    try:
+        base = await resolve_base(spec, platforms, source=source, store=run.store, progress=run.progress, known=None)
+    finally:
+        await source.close()
+    if kept is not None and base.index != kept.index:
+        raise LockError(
+            f"the tag of base image {spec.name} has moved: {kept.index} → {base.index}",
+            where=str(spec.image),
+            hint="run `reprobuild lock update --bases` to follow it",
+        )
+    return base
 
 
 async def _pip(run: _Run, spec: "BaseSpec", base: BaseImage, known: Wheel | None) -> Wheel | None:

@@ -2,14 +2,16 @@
 
 import re
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from reprobuild.errors import SpecificationError
 from reprobuild.oci.reference import parse_reference
-from reprobuild.workspace.airbyte import metadata_base
-from reprobuild.workspace.connector_folder import Folder
 from reprobuild.workspace.settings import Settings, read_env
 from reprobuild.workspace.toml_table import Table, suggestion
 from reprobuild.workspace.types import BaseSpec, check_name
+
+if TYPE_CHECKING:
+    from reprobuild.workspace.connector_folder import Folder
 
 __all__ = ["base_name", "implicit_bases", "read_bases"]
 
@@ -24,12 +26,12 @@ def read_bases(table: Table) -> dict[str, BaseSpec]:
 
 
 def implicit_bases(
-    folders: Mapping[str, Folder], settings: Mapping[str, Settings], defined: Mapping[str, BaseSpec]
+    folders: Mapping[str, "Folder"], settings: Mapping[str, Settings], defined: Mapping[str, BaseSpec]
 ) -> dict[str, BaseSpec]:
     """Return the bases that metadata files name where no table says another."""
     found: dict[str, BaseSpec] = {}
     for name, folder in folders.items():
-        base = metadata_base(folder.metadata) if folder.metadata and settings[name].base is None else None
+        base = _named(folder) if settings[name].base is None else None
         if base is None:
             continue
         check_name(base.name, "base", base.where)
@@ -45,7 +47,7 @@ def implicit_bases(
 
 def base_name(
     settings: Settings,
-    folder: Folder | None,
+    folder: "Folder | None",
     where: str,
     defined: Mapping[str, BaseSpec],
     bases: Mapping[str, BaseSpec],
@@ -56,7 +58,7 @@ def base_name(
             hint = suggestion(settings.base, bases) or f"defined: {', '.join(sorted(bases)) or 'none'}"
             raise SpecificationError(f"there is no base {settings.base!r}", where=settings.places["base"], hint=hint)
         return settings.base
-    implicit = metadata_base(folder.metadata) if folder and folder.metadata else None
+    implicit = _named(folder) if folder else None
     if implicit is not None:
         return implicit.name
     if len(defined) == 1:
@@ -68,6 +70,15 @@ def base_name(
         where=where,
         hint='add [tool.reprobuild.base."python-3.11"] with image = "docker.io/library/python:3.11-slim-bookworm"',
     )
+
+
+def _named(folder: "Folder") -> BaseSpec | None:
+    """Return the base that the metadata of *folder* names, if it has any."""
+    if folder.metadata is None:
+        return None
+    from reprobuild.workspace.airbyte import metadata_base  # noqa: PLC0415 - many workspaces have no metadata
+
+    return metadata_base(folder.metadata)
 
 
 def _base(name: str, table: Table) -> BaseSpec:

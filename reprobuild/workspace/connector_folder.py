@@ -18,11 +18,10 @@ from reprobuild.workspace.requirement import canonical_name
 from reprobuild.workspace.requirements_txt import REQUIREMENTS_TXT
 from reprobuild.workspace.settings import Settings, read_settings
 from reprobuild.workspace.toml_table import Table, read_toml
-from reprobuild.workspace.types import DEFAULT_WORKDIR, ConnectorSpec, Source
+from reprobuild.workspace.types import DEFAULT_WORKDIR, OWN_FILE, ConnectorSpec, Source
 
-__all__ = ["OWN_FILE", "Folder", "find_folders", "folder_connector", "read_folder"]
+__all__ = ["Folder", "find_folders", "folder_connector", "read_folder"]
 
-OWN_FILE = "reprobuild.toml"
 _MAIN = "main.py"
 _SETUP = "setup.py"
 _FILES = (METADATA, PYPROJECT, OWN_FILE, REQUIREMENTS_TXT, _SETUP)

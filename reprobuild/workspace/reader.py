@@ -8,12 +8,12 @@ import re
 import shlex
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from reprobuild.builder.compress import Compression
 from reprobuild.errors import SpecificationError
 from reprobuild.oci.types import Platform
 from reprobuild.workspace.base_spec import base_name, implicit_bases, read_bases
-from reprobuild.workspace.connector_folder import OWN_FILE, Folder, find_folders, folder_connector, read_folder
 from reprobuild.workspace.project import PYPROJECT
 from reprobuild.workspace.requirement import pinned
 from reprobuild.workspace.settings import CONNECTOR_KEYS, FOLDER_KEYS, Settings, overlaid, read_platforms, read_settings
@@ -21,12 +21,16 @@ from reprobuild.workspace.toml_table import Table, parse_toml, read_text, sugges
 from reprobuild.workspace.types import (
     DEFAULT_EPOCH,
     DEFAULT_WORKDIR,
+    OWN_FILE,
     BaseSpec,
     ConnectorSpec,
     Source,
     Workspace,
     check_name,
 )
+
+if TYPE_CHECKING:
+    from reprobuild.workspace.connector_folder import Folder
 
 __all__ = [
     "DEFAULT_EPOCH",
@@ -127,7 +131,7 @@ def _connectors(
 ) -> tuple[dict[str, BaseSpec], dict[str, ConnectorSpec]]:
     """Return the bases, those that metadata names among them, and the connectors."""
     defined = read_bases(table)
-    folders = _folders(root, table)
+    folders = _folders(root, table) if "connectors" in table.value else {}
     said = {name: (inner, read_settings(inner)) for name, inner in table.tables("connector")}
     settings = {
         name: overlaid(folder.settings, said[name][1] if name in said else Settings())
@@ -136,6 +140,8 @@ def _connectors(
     bases = defined | implicit_bases(folders, settings, defined)
     connectors = {}
     for name, folder in folders.items():
+        from reprobuild.workspace.connector_folder import folder_connector  # noqa: PLC0415
+
         base = base_name(settings[name], folder, folder.where, defined, bases)
         connectors[name] = folder_connector(folder, settings[name], base=base, platforms=platforms)
     for name, (inner, own) in said.items():
@@ -146,7 +152,10 @@ def _connectors(
     return bases, connectors
 
 
-def _folders(root: Path, table: Table) -> dict[str, Folder]:
+def _folders(root: Path, table: Table) -> dict[str, "Folder"]:
+    # Reading folders brings Poetry's, Airbyte's and requirements.txt's rules along; many workspaces have none.
+    from reprobuild.workspace.connector_folder import find_folders, read_folder  # noqa: PLC0415
+
     found: dict[str, Folder] = {}
     for path, named in find_folders(root, table):
         folder = read_folder(path, root, named=named)
@@ -163,7 +172,7 @@ def _folders(root: Path, table: Table) -> dict[str, Folder]:
     return found
 
 
-def _check_published(name: str, table: Table, settings: Settings, folders: Mapping[str, Folder]) -> None:
+def _check_published(name: str, table: Table, settings: Settings, folders: Mapping[str, "Folder"]) -> None:
     check_name(name, "connector", table.where())
     if settings.requirements is None:
         hint = suggestion(name, folders) or f'add requirements = ["airbyte-{name}"], or its folder to `connectors`'

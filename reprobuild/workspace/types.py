@@ -14,11 +14,21 @@ from reprobuild.errors import SpecificationError
 from reprobuild.oci.reference import Reference
 from reprobuild.oci.types import Platform
 
-__all__ = ["DEFAULT_EPOCH", "DEFAULT_WORKDIR", "BaseSpec", "ConnectorSpec", "Source", "Workspace", "check_name"]
+__all__ = [
+    "DEFAULT_EPOCH",
+    "DEFAULT_WORKDIR",
+    "OWN_FILE",
+    "BaseSpec",
+    "ConnectorSpec",
+    "Source",
+    "Workspace",
+    "check_name",
+]
 
 DEFAULT_EPOCH = 315532800
 """1980-01-01T00:00:00Z, the oldest time that a zip can hold."""
 
+OWN_FILE = "reprobuild.toml"
 DEFAULT_WORKDIR = "/airbyte/integration_code"
 _NAME = re.compile(r"[a-z0-9](?:[a-z0-9._-]{0,98}[a-z0-9])?")
 

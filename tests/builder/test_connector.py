@@ -329,8 +329,8 @@ def test_any_tree_gives_the_same_files_in_order_or_a_clear_error(tree: dict[str,
         assert [(file.path, file.digest) for file in again] == [(file.path, file.digest) for file in found]
 
 
-@pytest.mark.parametrize("name", ["build_customization.py", "hooks"])
+@pytest.mark.parametrize("name", ["build_customization.py", "hooks/pre-install", "hooks/post-install"])
 def test_hooks_are_refused_not_ignored(folder: Path, name: str) -> None:
-    (folder / name).mkdir()
+    write(folder, {name: "x"})
     with pytest.raises(SpecificationError, match="hooks are not run"):
         connector_files(spec(folder))

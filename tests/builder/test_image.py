@@ -9,7 +9,7 @@ import anyio
 import pytest
 
 from reprobuild.builder.image import assemble_index
-from reprobuild.builder.layer import LARGE_WHEEL, LARGE_WHEELS, layering
+from reprobuild.builder.layering import LARGE_WHEEL, LARGE_WHEELS, layering
 from reprobuild.builder.outcome import BuiltImage
 from reprobuild.builder.realise import realise
 from reprobuild.canonical import digest_of
