@@ -4,6 +4,7 @@ Everything here is imported on the way to the command that needs it: a build tha
 long as what it imports.
 """
 
+import gc
 import io
 import os
 import signal
@@ -17,6 +18,8 @@ __all__ = ["main", "run"]
 def main() -> None:
     """Run the command line of this process and leave with its exit code."""
     signal.signal(signal.SIGTERM, _terminated)
+    # Imports make objects that stay: looking for garbage among them is a tenth of a build with nothing to do.
+    gc.disable()
     # A process may be started without stdout or stderr.
     sys.stdout = sys.stdout or io.StringIO()
     sys.stderr = sys.stderr or io.StringIO()
@@ -31,10 +34,10 @@ def main() -> None:
 
 def run(arguments: Sequence[str]) -> int:
     """Run the command that *arguments* give and return its exit code (design §12)."""
+    # A name that the stream's encoding lacks must not end a command that is done.
+    getattr(sys.stdout, "reconfigure", lambda **_: None)(errors="replace")
     try:
-        from reprobuild.cli.app import run_app
-
-        return run_app(arguments)
+        return _run(arguments)
     except SystemExit as leaving:  # By the shell's completion, which has printed all there is to say.
         return leaving.code if isinstance(leaving.code, int) else 0
     except (Exception, KeyboardInterrupt) as error:
@@ -42,6 +45,20 @@ def run(arguments: Sequence[str]) -> int:
         from reprobuild.cli.settings import Settings
 
         return report(error, Settings())
+
+
+def _run(arguments: Sequence[str]) -> int:
+    from reprobuild.cli.shortcut import plain_build
+
+    if (plain := plain_build(arguments, os.environ)) is None:
+        from reprobuild.cli.app import run_app
+
+        return run_app(arguments)
+    from reprobuild.cli.building import run_build
+
+    code = run_build(*plain)
+    sys.stdout.flush()
+    return code
 
 
 def _terminated(_number: int, _frame: FrameType | None) -> None:

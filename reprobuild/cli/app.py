@@ -119,8 +119,6 @@ def options(
 
 def run_app(arguments: Sequence[str]) -> int:
     """Run the command that *arguments* give and return its exit code; raise what is wrong with the arguments."""
-    # A name that the stream's encoding lacks must not end a command that is done.
-    getattr(sys.stdout, "reconfigure", lambda **_: None)(errors="replace")
     code = get_command(app)(list(arguments), prog_name="reprobuild", standalone_mode=False)
     return code if isinstance(code, int) else 0
 

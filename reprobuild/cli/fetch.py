@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from reprobuild.cli.opening import connector_names
+from reprobuild.cli.completion import connector_names
 from reprobuild.cli.settings import Settings
 
 __all__ = ["app"]

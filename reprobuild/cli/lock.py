@@ -1,21 +1,22 @@
 """``reprobuild lock``: make the locks, check them, and see what has become newer."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from reprobuild.cli.opening import connector_names, named, open_store, open_workspace
+from reprobuild.cli.completion import connector_names
+from reprobuild.cli.opening import named, open_store, open_workspace
 from reprobuild.cli.settings import Settings
+from reprobuild.cli.staleness import found_reasons
 
 if TYPE_CHECKING:
     from reprobuild.lockfile import Lock
     from reprobuild.resolver.changes import Change
-    from reprobuild.resolver.freshness import Reason
     from reprobuild.resolver.update import Update, Wishes
     from reprobuild.workspace import Workspace
 
-__all__ = ["app", "found_reasons", "stale_reasons"]
+__all__ = ["app"]
 
 app = typer.Typer(
     add_completion=False, rich_markup_mode=None, help="Pin base images and distributions in lockfiles to commit."
@@ -88,30 +89,6 @@ def outdated(context: typer.Context, names: _Names = None, json: _Json = False) 
 
         changes = run_async(work, on_interrupt=display.close)
     _print_changes(changes, settings, json, {})
-
-
-def stale_reasons(
-    workspace: "Workspace", lock: "Lock", chosen: Sequence[str] | None, damaged: Mapping[str, str] | None = None
-) -> tuple["Reason", ...]:
-    """Return why *lock* does not fit the connectors *chosen*, None for everything; *damaged* as for `stale`."""
-    from reprobuild.resolver.freshness import stale
-    from reprobuild.resolver.pin_files import load_pins
-
-    names = tuple(workspace.connectors) if chosen is None else chosen
-    reasons = stale(workspace, lock, load_pins(workspace, names, open_store()), damaged=damaged)
-    if chosen is None:
-        return reasons
-    subjects = {*chosen, *(workspace.connectors[name].base for name in chosen)}
-    return tuple(reason for reason in reasons if reason.subject in subjects)
-
-
-def found_reasons(workspace: "Workspace", chosen: Sequence[str] | None) -> tuple["Reason", ...]:
-    """Return why the lock files in *workspace* do not fit the connectors *chosen*, None for everything."""
-    from reprobuild.lock_files import find_lock
-
-    found = find_lock(workspace.root)
-    damaged = {path: damage.error.message for path, damage in found.damaged.items()}
-    return stale_reasons(workspace, found.lock, chosen, damaged)
 
 
 def _updated(workspace: "Workspace", wishes: "Wishes", settings: Settings) -> "Update":

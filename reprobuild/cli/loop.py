@@ -4,6 +4,7 @@ The first Ctrl-C or SIGTERM cancels the work, which cleans up after itself; the 
 once, which is safe too: files are written under other names and renamed.
 """
 
+import gc
 import signal
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
@@ -21,6 +22,7 @@ def run_async(work: Callable[[], Awaitable[_T]], *, on_interrupt: Callable[[], N
 
     *on_interrupt* is called when the signal comes, before the work has ended.
     """
+    gc.enable()
     before = {number: signal.getsignal(number) for number in _SIGNALS}
     try:
         return anyio.run(_supervised, work, on_interrupt)

@@ -2,11 +2,8 @@
 
 import os
 from collections.abc import Sequence
-from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING
-
-import typer
 
 from reprobuild.cli.settings import Settings
 from reprobuild.errors import SpecificationError
@@ -15,7 +12,7 @@ from reprobuild.store import Store, default_root
 if TYPE_CHECKING:
     from reprobuild.workspace import Workspace
 
-__all__ = ["connector_names", "named", "named_or_here", "open_store", "open_workspace", "platform_names"]
+__all__ = ["named", "named_or_here", "open_store", "open_workspace"]
 
 
 def open_workspace(settings: Settings) -> "Workspace":
@@ -56,28 +53,9 @@ def named_or_here(workspace: "Workspace", names: Sequence[str], directory: Path)
     )
 
 
-def connector_names(ctx: typer.Context, incomplete: str) -> list[str]:
-    """Return the connectors whose names begin with *incomplete*, for the shell's completion."""
-    workspace = _completed_workspace(ctx)
-    return [name for name in workspace.connectors if name.startswith(incomplete)] if workspace else []
-
-
-def platform_names(ctx: typer.Context, incomplete: str) -> list[str]:
-    """Return the workspace's platforms that begin with *incomplete*, for the shell's completion."""
-    workspace = _completed_workspace(ctx)
-    return [text for text in map(str, workspace.platforms) if text.startswith(incomplete)] if workspace else []
-
-
-def _completed_workspace(ctx: typer.Context) -> "Workspace | None":
-    """Return the workspace of a command line that is still being written, None if there is none to be read."""
-    directory = ctx.find_root().params.get("directory") or "."
-    try:
-        return open_workspace(Settings(directory=Path(directory)))
-    except Exception:
-        return None
-
-
 def _unknown(name: str, workspace: "Workspace") -> SpecificationError:
+    from difflib import get_close_matches
+
     similar = get_close_matches(name, workspace.connectors, n=1)
     hint = f"did you mean {similar[0]}?" if similar else f"there are: {_listed(workspace)}"
     return SpecificationError(f"there is no connector {name!r}", where=str(workspace.root), hint=hint)

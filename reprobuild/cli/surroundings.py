@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from reprobuild.cli.finding import Finding, Mark
-from reprobuild.cli.lock import found_reasons
 from reprobuild.cli.opening import open_store, open_workspace
 from reprobuild.cli.settings import Settings
+from reprobuild.cli.staleness import found_reasons
 from reprobuild.errors import AuthenticationError, ReprobuildError
 from reprobuild.oci.reference import RegistryReference
 

@@ -10,10 +10,10 @@ from reprobuild.workspace.poetry import dependency_requirements, python_specifie
 from reprobuild.workspace.requirement import canonical_name, normal_requirements, normal_specifiers
 from reprobuild.workspace.requirements_txt import REQUIREMENTS_TXT, read_requirements_txt
 from reprobuild.workspace.toml_table import Table, read_toml
+from reprobuild.workspace.types import PYPROJECT
 
-__all__ = ["PYPROJECT", "Project", "pin_file", "read_project"]
+__all__ = ["Project", "pin_file", "read_project"]
 
-PYPROJECT = "pyproject.toml"
 _PIN_FILES = ("poetry.lock", "uv.lock", "pylock.toml", REQUIREMENTS_TXT)
 
 

@@ -14,7 +14,6 @@ from reprobuild.builder.compress import Compression
 from reprobuild.errors import SpecificationError
 from reprobuild.oci.types import Platform
 from reprobuild.workspace.base_spec import base_name, implicit_bases, read_bases
-from reprobuild.workspace.project import PYPROJECT
 from reprobuild.workspace.requirement import pinned
 from reprobuild.workspace.settings import CONNECTOR_KEYS, FOLDER_KEYS, Settings, overlaid, read_platforms, read_settings
 from reprobuild.workspace.toml_table import Table, parse_toml, read_text, suggestion
@@ -22,6 +21,7 @@ from reprobuild.workspace.types import (
     DEFAULT_EPOCH,
     DEFAULT_WORKDIR,
     OWN_FILE,
+    PYPROJECT,
     BaseSpec,
     ConnectorSpec,
     Source,

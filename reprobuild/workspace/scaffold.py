@@ -16,10 +16,9 @@ from reprobuild.oci.reference import Reference, RegistryReference, parse_referen
 from reprobuild.store import replace_file
 from reprobuild.workspace.airbyte import METADATA, metadata_base
 from reprobuild.workspace.connector_folder import Folder, folder_connector, read_folder
-from reprobuild.workspace.project import PYPROJECT
 from reprobuild.workspace.reader import workspace_table
 from reprobuild.workspace.toml_table import parse_toml, read_text
-from reprobuild.workspace.types import OWN_FILE, check_name
+from reprobuild.workspace.types import OWN_FILE, PYPROJECT, check_name
 
 __all__ = ["scaffold", "scaffold_path", "write_scaffold"]
 

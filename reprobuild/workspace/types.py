@@ -18,6 +18,7 @@ __all__ = [
     "DEFAULT_EPOCH",
     "DEFAULT_WORKDIR",
     "OWN_FILE",
+    "PYPROJECT",
     "BaseSpec",
     "ConnectorSpec",
     "Source",
@@ -29,6 +30,7 @@ DEFAULT_EPOCH = 315532800
 """1980-01-01T00:00:00Z, the oldest time that a zip can hold."""
 
 OWN_FILE = "reprobuild.toml"
+PYPROJECT = "pyproject.toml"
 DEFAULT_WORKDIR = "/airbyte/integration_code"
 _NAME = re.compile(r"[a-z0-9](?:[a-z0-9._-]{0,98}[a-z0-9])?")
 

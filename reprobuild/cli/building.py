@@ -1,0 +1,172 @@
+"""A build as it was asked for: plan, supply, build, print, record, write. What `reprobuild build` does."""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from reprobuild.cli.opening import named_or_here, open_store, open_workspace
+from reprobuild.cli.settings import Settings
+
+if TYPE_CHECKING:
+    from reprobuild.builder.build import BuildResult, Plan
+    from reprobuild.lockfile import Lock
+    from reprobuild.oci.reference import FileReference
+    from reprobuild.oci.types import Platform
+    from reprobuild.workspace import Workspace
+
+__all__ = ["BuildRequest", "run_build"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BuildRequest:
+    """The options of `reprobuild build`, as they were given."""
+
+    names: tuple[str, ...] = ()
+    everything: bool = False
+    platforms: tuple[str, ...] = ()
+    offline: bool = False
+    record: bool = False
+    output: str | None = None
+    json: bool = False
+
+
+def run_build(request: BuildRequest, settings: Settings) -> int:
+    """Do what *request* asks and return the exit code: 1 if an image is not what its lock records."""
+    workspace = open_workspace(settings)
+    wanted = tuple(workspace.connectors) if request.everything else request.names
+    chosen = named_or_here(workspace, wanted, settings.directory)
+    target = _destination(request.output, len(chosen))
+    lock = _fresh_lock(workspace, chosen)
+    images = _planned(workspace, lock, chosen, _platforms(request.platforms), target)
+    results = _realised(images, workspace, lock, settings, offline=request.offline, whole=target is not None)
+    from reprobuild.cli.built import print_hints, print_results, print_results_json
+
+    print_results_json(results) if request.json else print_results(results, settings)
+    if request.record:
+        _record(workspace, results)
+    if not request.json and not settings.quiet:
+        print_hints(results, settings, record=request.record)
+    differs = any(image.outcome == "mismatch" for result in results for image in result.images)
+    if target is not None and not differs:
+        _write(target, results, workspace, settings)
+    return 1 if differs else 0
+
+
+def _fresh_lock(workspace: "Workspace", chosen: Sequence[str]) -> "Lock":
+    """Return the lock of the connectors *chosen*; raise LockError if it does not fit the specification."""
+    from reprobuild.cli.staleness import stale_reasons
+    from reprobuild.errors import LockError
+    from reprobuild.lock_files import read_lock
+
+    lock = read_lock(workspace.root, chosen)
+    if reasons := stale_reasons(workspace, lock, chosen):
+        more = f" (and {len(reasons) - 1} more reasons)" if len(reasons) > 1 else ""
+        raise LockError(
+            f"stale: {reasons[0]}{more}",
+            where=reasons[0].where,
+            hint=f"run `reprobuild lock update {' '.join(chosen)}`, look at what changes, and commit it",
+        )
+    return lock
+
+
+def _platforms(texts: Sequence[str]) -> tuple["Platform", ...]:
+    from reprobuild.oci.types import parse_platform
+
+    return tuple(parse_platform(text, where="--platform") for text in texts)
+
+
+def _planned(
+    workspace: "Workspace",
+    lock: "Lock",
+    chosen: Sequence[str],
+    platforms: Sequence["Platform"],
+    target: "FileReference | None",
+) -> "Plan":
+    """Return what to build; raise SpecificationError if that cannot be, or cannot be written to *target*."""
+    from reprobuild.builder.build import plan
+    from reprobuild.errors import SpecificationError
+
+    for name in chosen:
+        known = workspace.connectors[name].platforms
+        if unknown := [platform for platform in platforms if platform not in known]:
+            raise SpecificationError(
+                f"{name} is not for {unknown[0]}",
+                where="--platform",
+                hint=f"it is for {', '.join(map(str, known))}; add the platform to the specification and lock again",
+            )
+    images = plan(workspace, lock, chosen, open_store(), platforms=platforms)
+    if target is not None and target.transport == "docker-archive" and len(images) > len(chosen):
+        hint = "add --platform, or write oci-archive:"
+        raise SpecificationError("it holds images of one platform only", where=str(target), hint=hint)
+    return images
+
+
+def _realised(
+    images: "Plan",
+    workspace: "Workspace",
+    lock: "Lock",
+    settings: Settings,
+    *,
+    offline: bool,
+    whole: bool,
+) -> tuple["BuildResult", ...]:
+    """Return what building *images* gives; without an event loop if the store has it all."""
+    from reprobuild.builder.build import finished
+
+    store = open_store()
+    results = finished(images, store)
+    if results is not None and not whole:
+        return results
+    from reprobuild.builder.build import build as build_all
+    from reprobuild.cli.loop import run_async
+    from reprobuild.cli.progress import open_display
+    from reprobuild.cli.supply import supply, supply_layers
+
+    with open_display(settings) as display:
+
+        async def work() -> tuple["BuildResult", ...]:
+            await supply(images, workspace, lock, store, progress=display, offline=offline)
+            built = await build_all(images, store, display, workers=len(os.sched_getaffinity(0)))
+            if whole:
+                await supply_layers(images, workspace, store, progress=display, offline=offline)
+            return built
+
+        return run_async(work, on_interrupt=display.close)
+
+
+def _record(workspace: "Workspace", results: Sequence["BuildResult"]) -> None:
+    """Write new outputs into the locks, as they are by now; a mismatch is never written over."""
+    from dataclasses import replace
+
+    from reprobuild.builder.build import recorded
+    from reprobuild.lock_files import read_lock
+    from reprobuild.lock_writer import write_connector_lock
+    from reprobuild.lockfile import lock_path
+    from reprobuild.store import replace_file
+
+    for result in results:
+        new = tuple(image for image in result.images if image.outcome == "new")
+        if new:
+            lock = read_lock(workspace.root, [result.connector]).connectors[result.connector]
+            text = write_connector_lock(recorded(lock, replace(result, images=new)))
+            replace_file(workspace.root / lock_path(result.connector), text.encode())
+
+
+def _destination(text: str | None, connectors: int) -> "FileReference | None":
+    if text is None:
+        return None
+    from reprobuild.cli.destination import parse_destination
+
+    return parse_destination(text, connectors)
+
+
+def _write(
+    target: "FileReference", results: Sequence["BuildResult"], workspace: "Workspace", settings: Settings
+) -> None:
+    from reprobuild.cli.destination import write_images
+    from reprobuild.cli.output import plain, tell
+
+    tags = write_images(target, results, workspace, open_store(), settings.directory)
+    if not settings.quiet:
+        tell(plain(f"wrote {target}: {', '.join(tags)}"))
