@@ -96,10 +96,13 @@ class Store:
         return b"".join(self.chunks(digest))
 
     @contextmanager
-    def writer(self, expected: Digest | None = None, *, where: str | None = None) -> Iterator[BlobWriter]:
+    def writer(
+        self, expected: Digest | None = None, *, where: str | None = None, flushed: bool = True
+    ) -> Iterator[BlobWriter]:
         """Open a blob for writing; it enters the store when the block ends without an exception.
 
-        With *expected*, other bytes raise ContentError and nothing enters the store.
+        With *expected*, other bytes raise ContentError and nothing enters the store. Unless *flushed*, a power cut
+        may damage it: that is for what is quickly made again, and read by its digest only.
         """
         with machine_errors(self.root), _temporary(self.root / "tmp") as (file, temporary):
             writer = BlobWriter(file, hashlib.sha256())
@@ -110,7 +113,7 @@ class Store:
                     where=where,
                     hint="whoever serves it changed it, or it broke on the way; try again, then look at the source",
                 )
-            _commit(file, temporary, self.path(writer.digest))
+            _commit(file, temporary, self.path(writer.digest), flushed=flushed)
 
     def add(self, data: bytes) -> Digest:
         """Put *data* into the store and return its digest."""
@@ -136,7 +139,9 @@ class Store:
 
     def write_record(self, kind: str, key: Digest, value: Mapping[str, Any]) -> None:
         """Set the record of *kind* under *key*."""
-        replace_file(self._record_path(kind, key), canonical_json(value), scratch=self.root / "tmp")
+        # Not flushed to the disk: a record that a power cut damages counts as none, and is made again.
+        with replacing(self._record_path(kind, key), scratch=self.root / "tmp", flushed=False) as file:
+            file.write(canonical_json(value))
 
     def _record_path(self, kind: str, key: Digest) -> Path:
         name = hex_of(key)
@@ -162,11 +167,14 @@ def replace_file(path: Path, data: bytes, *, scratch: Path | None = None) -> Non
 
 
 @contextmanager
-def replacing(path: Path, *, scratch: Path | None = None) -> Iterator[BinaryIO]:
-    """Open a file that takes the place of *path* when the block ends without an exception, whole or not at all."""
+def replacing(path: Path, *, scratch: Path | None = None, flushed: bool = True) -> Iterator[BinaryIO]:
+    """Open a file that takes the place of *path* when the block ends without an exception, whole or not at all.
+
+    Unless *flushed*, a power cut may leave it empty; a process that ends may not.
+    """
     with machine_errors(path), _temporary(scratch or path.parent) as (file, temporary):
         yield file
-        _commit(file, temporary, path)
+        _commit(file, temporary, path, flushed=flushed)
 
 
 @contextmanager
@@ -199,10 +207,11 @@ def _temporary(folder: Path) -> Iterator[tuple[BinaryIO, Path]]:
         path.unlink(missing_ok=True)
 
 
-def _commit(file: BinaryIO, temporary: Path, final: Path) -> None:
+def _commit(file: BinaryIO, temporary: Path, final: Path, *, flushed: bool = True) -> None:
     file.flush()
     # mkstemp makes files for the owner alone; a store or a lock may be shared, as other files are.
     os.fchmod(file.fileno(), 0o644)
-    os.fsync(file.fileno())
+    if flushed:
+        os.fsync(file.fileno())
     final.parent.mkdir(parents=True, exist_ok=True)
     temporary.replace(final)

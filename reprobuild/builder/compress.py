@@ -2,7 +2,8 @@
 
 Each MEMBER_SIZE bytes of input become a whole gzip member (RFC 1952 §2.2) or zstd frame (RFC 8878 §3.1),
 and members simply follow one another. So memory is bounded, cores can share a layer, and a compressed
-fragment can be placed into any layer as it is. gzip is libdeflate's at level 6, pinned with the format.
+fragment can be placed into any layer as it is. gzip is libdeflate's at level 4 (docs/adr/0006), pinned with the
+format.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -19,7 +20,7 @@ Compression = Literal["gzip", "zstd"]
 MEMBER_SIZE = 1024 * 1024
 """Bytes of input in each member or frame; the last of a fragment holds what is left."""
 
-_GZIP_LEVEL = 6
+_GZIP_LEVEL = 4
 _GZIP_HEADER = b"\x1f\x8b\x08\x00" + bytes(4) + b"\x00\xff"
 """Deflate, no flags, mtime 0, no extra flags, operating system unknown."""
 _ZSTD_LEVEL = 9

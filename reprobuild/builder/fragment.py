@@ -75,12 +75,14 @@ def fragment_key(wheel: Wheel, site: Site, *, epoch: int, compression: Compressi
     )
 
 
-def make_fragment(tar: Iterable[bytes], store: Store, compression: Compression, *, tick: Tick = nobody) -> Fragment:
-    """Compress the tar bytes of some entries into the store, and close them."""
+def make_fragment(
+    tar: Iterable[bytes], store: Store, compression: Compression, *, tick: Tick = nobody, flushed: bool = True
+) -> Fragment:
+    """Compress the tar bytes of some entries into the store, and close them. *flushed*: see `Store.writer`."""
     compress = compressor(compression)
     uncompressed = hashlib.sha256()
     members: list[int] = []
-    with store.writer() as writer:
+    with store.writer(flushed=flushed) as writer:
         for block in blocks(tar):
             uncompressed.update(block)
             member = compress(block)

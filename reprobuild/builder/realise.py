@@ -4,7 +4,8 @@ Wheels are the unit of work: each that any of the images needs becomes a fragmen
 as many threads as there are processors. Then every image is assembled from what is there.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from functools import partial
 
 import anyio
@@ -30,7 +31,7 @@ from reprobuild.errors import ContentError
 from reprobuild.gathering import gathered
 from reprobuild.lockfile import Wheel
 from reprobuild.oci.types import Descriptor
-from reprobuild.progress import Progress, Task
+from reprobuild.progress import Progress, Silent, Task
 from reprobuild.store import CHUNK, Store, machine_errors
 
 __all__ = ["realise"]
@@ -43,39 +44,71 @@ async def realise(
 
     Wheels, base manifests and configs must be in the store. *workers*: threads at most.
     """
-    limiter = anyio.CapacityLimiter(workers)
-    await _make_fragments([image.derivation for image in images if image.manifest is None], store, progress, limiter)
+    work = _Work(store=store, limiter=anyio.CapacityLimiter(workers))
+    await work.make_layers([image.derivation for image in images if image.manifest is None], progress)
 
     async def one(image: PlannedImage) -> BuiltImage:
         manifest = image.manifest
         if manifest is None:
-            manifest = await anyio.to_thread.run_sync(_assemble, image, store, limiter=limiter)
+            manifest = await anyio.to_thread.run_sync(_assemble, image, store, limiter=work.limiter)
         return built_image(image, manifest, store, cached=image.manifest is not None)
 
     return tuple(await gathered([partial(one, image) for image in images], limit=workers))
 
 
-async def _make_fragments(
-    derivations: Sequence[Derivation], store: Store, progress: Progress, limiter: anyio.CapacityLimiter
-) -> None:
-    """Make every fragment that is missing, each once, the largest wheels first so that no thread ends alone."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Work:
+    """Threads that make fragments and layers in a store."""
+
+    store: Store
+    limiter: anyio.CapacityLimiter
+
+    async def make_layers(self, derivations: Sequence[Derivation], progress: Progress) -> None:
+        """Make the wheel layers of *derivations*, each fragment and each layer once.
+
+        Wheels that share a layer come first: joining them then goes on beside the large wheels, which come in the
+        order of their size so that no thread ends alone.
+        """
+        wanted = _missing(derivations, self.store)
+        shared = {group: derivation for derivation in derivations for group in _shared(derivation)}
+        early = {wheel.digest for group in shared for wheel in group}
+        jobs = sorted(wanted.items(), key=lambda job: (-job[1][0].size, job[1][0].file))
+        task = progress.task("wheel layers", len(jobs), unit="wheels") if jobs else Silent()
+        fragments = [(job[1][0], partial(_make_fragment, *job, self.store, task)) for job in jobs]
+        await self._run([work for wheel, work in fragments if wheel.digest in early])
+        joins = [partial(_join_group, group, derivation, self.store) for group, derivation in shared.items()]
+        await self._run([*joins, *(work for wheel, work in fragments if wheel.digest not in early)])
+        task.finish()
+
+    async def _run(self, works: Sequence[Callable[[], object]]) -> None:
+        calls = [partial(anyio.to_thread.run_sync, work, limiter=self.limiter) for work in works]
+        await gathered(calls, limit=max(1, len(calls)))
+
+
+def _missing(derivations: Sequence[Derivation], store: Store) -> dict[Digest, tuple[Wheel, Site, Derivation]]:
+    """Return the wheels whose fragments are not in the store, by key."""
     wanted: dict[Digest, tuple[Wheel, Site, Derivation]] = {}
     for derivation in derivations:
         site = site_of(derivation.base, derivation.platform)
         for wheel in derivation.installed:
-            key = fragment_key(wheel, site, epoch=derivation.epoch, compression=derivation.compression)
+            key = _key(wheel, derivation)
             if key not in wanted and _fragment(store, key) is None:
                 wanted[key] = (wheel, site, derivation)
-    if not wanted:
-        return
-    jobs = sorted(wanted.items(), key=lambda job: (-job[1][0].size, job[1][0].file))
-    task = progress.task("wheel layers", len(jobs), unit="wheels")
-    works = [partial(_make_fragment, key, *what, store, task) for key, what in jobs]
-    await gathered([partial(anyio.to_thread.run_sync, work, limiter=limiter) for work in works], limit=len(works))
-    task.finish()
+    return wanted
 
 
-def _make_fragment(key: Digest, wheel: Wheel, site: Site, derivation: Derivation, store: Store, task: Task) -> None:
+def _shared(derivation: Derivation) -> list[tuple[Wheel, ...]]:
+    return [group for group in layering(derivation.installed) if len(group) > 1]
+
+
+def _key(wheel: Wheel, derivation: Derivation) -> Digest:
+    site = site_of(derivation.base, derivation.platform)
+    return fragment_key(wheel, site, epoch=derivation.epoch, compression=derivation.compression)
+
+
+def _make_fragment(key: Digest, what: tuple[Wheel, Site, Derivation], store: Store, task: Task) -> None:
+    wheel, site, derivation = what
+
     def tick(_: int) -> None:
         anyio.from_thread.check_cancelled()
 
@@ -112,19 +145,22 @@ def _assemble(image: PlannedImage, store: Store) -> Descriptor:
 
 
 def _wheel_layers(derivation: Derivation, store: Store) -> list[tuple[Layer, str]]:
-    site = site_of(derivation.base, derivation.platform)
     layers = []
     for group in layering(derivation.installed):
-        fragments = []
-        for wheel in group:
-            key = fragment_key(wheel, site, epoch=derivation.epoch, compression=derivation.compression)
-            fragment = _fragment(store, key)
-            if fragment is None:
-                raise ContentError(f"the fragment of {wheel.file} has left the store", hint="run the command again")
-            fragments.append(fragment)
         word = "wheel " + group[0].file if len(group) == 1 else f"{len(group)} wheels"
-        layers.append((join(fragments, store, derivation.compression), word))
+        layers.append((_join_group(group, derivation, store), word))
     return layers
+
+
+def _join_group(group: Sequence[Wheel], derivation: Derivation, store: Store) -> Layer:
+    """Return the layer of the wheels *group*, whose fragments are in the store."""
+    fragments = []
+    for wheel in group:
+        fragment = _fragment(store, _key(wheel, derivation))
+        if fragment is None:
+            raise ContentError(f"the fragment of {wheel.file} has left the store", hint="run the command again")
+        fragments.append(fragment)
+    return join(fragments, store, derivation.compression)
 
 
 def _connector_layer(derivation: Derivation, store: Store) -> Layer:

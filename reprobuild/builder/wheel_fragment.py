@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 from reprobuild.builder.compress import Compression
 from reprobuild.builder.fragment import Fragment, Tick, make_fragment, nobody
+from reprobuild.builder.layering import is_large
 from reprobuild.builder.site import Site
 from reprobuild.builder.tar import archive
 from reprobuild.builder.tree import Entry, directory
@@ -21,7 +22,8 @@ def wheel_fragment(
     """Turn a wheel of the store into a fragment in the store, streaming; its bytes are verified on the way.
 
     Blocking, and safe to call from several threads for different wheels. *tick* is told of every block, in
-    bytes before compression, and may raise to stop the work.
+    bytes before compression, and may raise to stop the work. A small wheel's fragment is not flushed to the disk:
+    the layer that it becomes part of is.
     """
     _verify(wheel, store)
     with store.open(wheel.digest) as file, open_wheel(file, wheel.file) as zip_:
@@ -33,7 +35,7 @@ def wheel_fragment(
                 raise ContentError(f"{planned.entry.path} is a file and a folder", where=wheel.file)
             pieces[planned.entry.path] = (planned.entry, contents(zip_, planned, wheel.file))
         ordered = (pieces[path] for path in sorted(pieces, key=str.encode))
-        return make_fragment(archive(ordered, epoch=epoch), store, compression, tick=tick)
+        return make_fragment(archive(ordered, epoch=epoch), store, compression, tick=tick, flushed=is_large(wheel))
 
 
 def _verify(wheel: Wheel, store: Store) -> None:

@@ -15,7 +15,7 @@ __all__ = ["checked_members", "read_member", "stream_member"]
 _CHUNK = 256 * 1024
 _SMALL = 64 * 1024 * 1024
 """The largest member that is read whole: metadata and scripts."""
-_WHOLE = 8 * 1024 * 1024
+_WHOLE = 32 * 1024 * 1024
 """Up to this size a member is inflated in one piece."""
 _LOCAL = struct.Struct("<26xHH")
 """The local file header, of which only the lengths of name and extra field matter (APPNOTE 4.3.7)."""

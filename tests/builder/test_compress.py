@@ -53,6 +53,6 @@ def test_a_damaged_member_is_noticed() -> None:
         decompressor("gzip")(bytes(member))
 
 
-GOLDEN_GZIP = "sha256:4c3089014f83890b7b4ea89ab1fe75f673a3e9dec7c52b720b1d12066f2da342"
+GOLDEN_GZIP = "sha256:56c3518d7f97f4ed80794aeafcb3d30e0ea34c91c2766148d5b62a74da9dc093"
 GOLDEN_ZSTD = "sha256:424656b765f74771ba4466c82c7a15f9f5b6b837958959d7f47d7b594084e928"
 GOLDEN_END = "1f8b08000000000000ff631805a360148c5800002eafb5ef00040000"

@@ -22,12 +22,12 @@ from reprobuild.store import Store
 from tests.builder.images import ARM64, EPOCH, planned, put_derivation
 
 GOLDEN = {
-    ("gzip", "setup layer"): "sha256:8ee668e9bda5bd9a6a2642a18f7f77d175db0b7125f9010c68d202625f24e39c",
-    ("gzip", "wheels layer"): "?",
-    ("gzip", "connector layer"): "?",
+    ("gzip", "setup layer"): "sha256:2aa18bb2847d8ca325c3e7cdae783900a60a826f157701ae3f95afc3b01eaa1a",
+    ("gzip", "wheels layer"): "sha256:4114e82d40a750f0a0aacdb9430a6510d88568c3b72c8dae089df821f9ed142b",
+    ("gzip", "connector layer"): "sha256:583224f462b0c8571d89e3f077ec40711f7733b04888c4dcca9ab2051e876133",
     ("gzip", "config"): "sha256:47965de85e34f13515e6926504863fcf11882f096692c0f61fad23d979ee1689",
-    ("gzip", "manifest"): "?",
-    ("gzip", "index"): "?",
+    ("gzip", "manifest"): "sha256:1d95885b1fcd70abfbbfa860264651e29cef74acd2060a7aa33c946175afc3d9",
+    ("gzip", "index"): "sha256:030c1e26ec12c3e5720ae5eafa2b037509d5ff909906dc20e74ef0f1b8ab0a65",
     ("gzip", "derivation"): "sha256:b9ebd5644276ca6218ffedd91dc34cccf2899af112dab698d0fa9e6021a093f3",
     ("zstd", "manifest"): "sha256:216cd5e0d73b2020cf18af7447247cc453d7baf2af0ef1c92fd202d7b39e3929",
 }
