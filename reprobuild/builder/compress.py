@@ -13,7 +13,7 @@ from typing import Any, Literal
 from reprobuild.builder.tar import END
 from reprobuild.errors import ContentError, MachineError
 
-__all__ = ["MEMBER_SIZE", "Compression", "blocks", "compressor", "decompressor", "end_member"]
+__all__ = ["MEMBER_SIZE", "Compression", "blocks", "compressor", "decompressor", "end_member", "identity"]
 
 Compression = Literal["gzip", "zstd"]
 
@@ -72,6 +72,12 @@ def decompressor(compression: Compression) -> Callable[[bytes], bytes]:
             raise ContentError(f"a gzip member is damaged: {error}") from error
 
     return block_of_member
+
+
+def identity(compression: Compression) -> str:
+    """Return what *compression* is in this version: bytes that another one made are never taken for ours."""
+    writer = f"libdeflate {_GZIP_LEVEL}" if compression == "gzip" else f"libzstd {_ZSTD_VERSION} {_ZSTD_LEVEL}"
+    return f"{compression}, {writer}, members of {MEMBER_SIZE}"
 
 
 @cache

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from reprobuild.builder.compress import Compression, blocks, compressor, end_member
+from reprobuild.builder.compress import Compression, blocks, compressor, end_member, identity
 from reprobuild.builder.site import Site
 from reprobuild.canonical import Digest, canonical_json, digest_of, parse_digest
 from reprobuild.errors import ContentError
@@ -69,7 +69,7 @@ def fragment_key(wheel: Wheel, site: Site, *, epoch: int, compression: Compressi
                 "links": dict(site.links),
                 "bytecode": "none",
                 "epoch": epoch,
-                "compression": compression,
+                "compression": identity(compression),
             }
         )
     )
