@@ -15,10 +15,21 @@ from tempfile import TemporaryDirectory
 
 from reprobuild.errors import ContentError, LockError, MachineError, NetworkError
 
-__all__ = ["SUITE", "Package", "closure", "download", "mirror_of", "parse_stanza", "resolve", "this_mirror"]
+__all__ = [
+    "SUITE",
+    "Package",
+    "closure",
+    "default_mirror",
+    "download",
+    "mirror_of",
+    "parse_stanza",
+    "resolve",
+    "this_mirror",
+]
 
 SUITE = "bookworm"
 _MIRROR_VARIABLE = "REPROBUILD_DEBIAN_MIRROR"
+_DEBOOTSTRAP = Path("/usr/sbin/debootstrap")
 _KEYRINGS = [Path(f"/usr/share/keyrings/debian-archive-keyring.{end}") for end in ("gpg", "pgp")]
 _TARGET = "$(ORIGIN)|$(LABEL)|$(CODENAME)|$(REPO_URI)"
 # What this machine says about fetching is kept, but not which further indexes it likes to have.
@@ -89,14 +100,23 @@ def mirror_of(targets: str) -> str | None:
     return debian[0][3] if debian else None
 
 
+def default_mirror(debootstrap: str) -> str | None:
+    """Return the mirror that debootstrap takes by default, from the text of its program; Ubuntu has it, too."""
+    found = re.search(r'^\s*DEF_MIRROR="?(https?://[^"\s]+)"?\s*$', debootstrap, re.MULTILINE)
+    return found[1] if found else None
+
+
 def this_mirror() -> str:
-    """Return the Debian mirror that this machine uses, or the one that the environment names."""
-    chosen = os.environ.get(_MIRROR_VARIABLE)
-    found = chosen or mirror_of(_run(["apt-get", "indextargets", "--format", _TARGET, "Created-By: Packages"]))
+    """Return the mirror that the environment names, that this machine's apt uses, or debootstrap's own."""
+    found = os.environ.get(_MIRROR_VARIABLE) or mirror_of(
+        _run(["apt-get", "indextargets", "--format", _TARGET, "Created-By: Packages"])
+    )
+    if not found and _DEBOOTSTRAP.exists():
+        found = default_mirror(_DEBOOTSTRAP.read_text(errors="replace"))
     if not found:
         raise MachineError(
             "apt knows no Debian archive on this machine",
-            hint=f"on Debian run apt-get update; elsewhere set {_MIRROR_VARIABLE} to the address of a Debian mirror, "
+            hint=f"on Debian run apt-get update; elsewhere install debootstrap, or set {_MIRROR_VARIABLE} to the address of a Debian mirror, "
             "the one whose folders are dists and pool",
         )
     return found

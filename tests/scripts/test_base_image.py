@@ -14,7 +14,7 @@ SCRIPTS = Path(__file__).parents[2] / "scripts"
 sys.path.insert(0, str(SCRIPTS))
 import base_image  # noqa: E402
 import debian_tree  # noqa: E402
-from debian_archive import closure, mirror_of, parse_stanza  # noqa: E402
+from debian_archive import closure, default_mirror, mirror_of, parse_stanza  # noqa: E402
 from ld_so_cache import library_cache, library_names  # noqa: E402
 
 MIRROR = "http://mirror.example/debian"
@@ -242,3 +242,8 @@ def test_two_packages_may_not_differ_about_a_path(tmp_path: Path) -> None:
 def test_a_path_that_leaves_the_image_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ContentError, match="unsafe path"):
         debian_tree.tree_of([deb(tmp_path, "one", [("./../x", b"1")])], tmp_path)
+
+
+def test_debootstraps_mirror_is_its_default() -> None:
+    assert default_mirror(f'WHO_AM_I=x\n  DEF_MIRROR="{MIRROR}"\nDEF_HTTPS_MIRROR="x"\n') == MIRROR
+    assert default_mirror("DEF_MIRROR=\n") is None
