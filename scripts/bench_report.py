@@ -53,8 +53,8 @@ pip in the container comes on top and is not in the figure.
 {sizes}
 Compressed is what a registry gets and a node pulls; *added* leaves out the layers of the base. reprobuild's layers
 are compressed as soon as they are built; the other two keep theirs unpacked and compress on export, so their times
-above do not include it. *Export* is one run that writes an image layout: `reprobuild build --output oci:DIR` from a warm
-store, `skopeo copy` from the stores of the others.
+above do not include it. *Export* is one run that writes an image layout: `reprobuild build --output oci:DIR` from a
+warm store, `skopeo copy` from the stores of the others.
 
 ## Sameness
 

@@ -116,8 +116,8 @@ def this_mirror() -> str:
     if not found:
         raise MachineError(
             "apt knows no Debian archive on this machine",
-            hint=f"on Debian run apt-get update; elsewhere install debootstrap, or set {_MIRROR_VARIABLE} to the address of a Debian mirror, "
-            "the one whose folders are dists and pool",
+            hint="on Debian run apt-get update; elsewhere install debootstrap, or set "
+            f"{_MIRROR_VARIABLE} to the address of a Debian mirror, the one whose folders are dists and pool",
         )
     return found
 
