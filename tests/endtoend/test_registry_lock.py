@@ -167,6 +167,15 @@ def test_a_tag_that_moves(
     assert f"{TAG}: index {moved}\n" in workspace.must("lock", "outdated").out
     assert workspace.locks() == locks
 
+    # Another timezone has to be looked for in the base's files: those of the locked image, not of the tag's.
+    specification = workspace.root / "pyproject.toml"
+    text = specification.read_text()
+    specification.write_text(text.replace('timezone = "UTC"', 'timezone = "Europe/Paris"'))
+    workspace.must("lock", "update")
+    check_locked(workspace, image, base)
+    assert locked(workspace)["timezone"] == "Europe/Paris"
+    specification.write_text(text)
+
     done = workspace.must("lock", "update", "--bases")
     assert f"{TAG}: index {moved}\n" in done.out
     assert f"{TAG}: linux/amd64 {old['linux/amd64']} → {new['linux/amd64']}\n" in done.out
