@@ -80,8 +80,9 @@ def run_demo(demo: tuple[Path, dict[str, str]]) -> str:
     return done.stdout
 
 
-def verified(output: str) -> set[str]:
-    return set(re.findall(r"^verified +(source-\S+ +linux/\w+ +sha256:\w+)", output, re.MULTILINE))
+def verified(output: str) -> set[tuple[str, str, str]]:
+    """Return connector, platform and digest of each image that *output* calls verified."""
+    return set(re.findall(r"^verified +(source-\S+) +(linux/\w+) +(sha256:\w+)", output, re.MULTILINE))
 
 
 def test_the_demo_verifies_everything_in_an_empty_home_and_then_has_nothing_to_do(
