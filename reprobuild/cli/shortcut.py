@@ -21,7 +21,7 @@ def plain_build(arguments: Sequence[str], environ: Mapping[str, str]) -> tuple[B
     A variable of *environ* that stands for an option leaves it to the library, too.
     """
     directory, rest = Path(), list(arguments)
-    if rest[:1] == ["-C"] and len(rest) > 2:
+    if rest[:1] in (["-C"], ["--directory"]) and len(rest) > 2:
         directory, rest = Path(rest[1]), rest[2:]
     options = any(name.startswith(("REPROBUILD_", "_REPROBUILD_")) for name in environ if name != "REPROBUILD_STORE")
     if rest[:1] != ["build"] or options or not directory.is_dir():

@@ -15,10 +15,9 @@ from reprobuild.oci.types import Platform
 from reprobuild.workspace.airbyte import METADATA, Metadata, read_metadata
 from reprobuild.workspace.project import Project, pin_file, read_project
 from reprobuild.workspace.requirement import canonical_name
-from reprobuild.workspace.requirements_txt import REQUIREMENTS_TXT
 from reprobuild.workspace.settings import Settings, read_settings
 from reprobuild.workspace.toml_table import Table, read_toml
-from reprobuild.workspace.types import DEFAULT_WORKDIR, OWN_FILE, PYPROJECT, ConnectorSpec, Source
+from reprobuild.workspace.types import DEFAULT_WORKDIR, OWN_FILE, PYPROJECT, REQUIREMENTS_TXT, ConnectorSpec, Source
 
 __all__ = ["Folder", "find_folders", "folder_connector", "read_folder"]
 

@@ -6,11 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from reprobuild.errors import SpecificationError
-from reprobuild.workspace.poetry import dependency_requirements, python_specifiers, refuse_unlockable
 from reprobuild.workspace.requirement import canonical_name, normal_requirements, normal_specifiers
-from reprobuild.workspace.requirements_txt import REQUIREMENTS_TXT, read_requirements_txt
 from reprobuild.workspace.toml_table import Table, read_toml
-from reprobuild.workspace.types import PYPROJECT
+from reprobuild.workspace.types import PYPROJECT, REQUIREMENTS_TXT
 
 __all__ = ["Project", "pin_file", "read_project"]
 
@@ -40,6 +38,8 @@ def read_project(folder: Path, label: str) -> Project:
         file = f"{label}/{PYPROJECT}"
         project = _project(Table(read_toml(path, file), file))
     if project.requirements is None and (folder / REQUIREMENTS_TXT).is_file():
+        from reprobuild.workspace.requirements_txt import read_requirements_txt  # noqa: PLC0415
+
         project = replace(project, requirements=read_requirements_txt(folder, label))
     return project
 
@@ -79,6 +79,12 @@ def _standard(table: Table) -> Project:
 
 def _poetry(table: Table, *, enriching: bool) -> Project:
     """Return Poetry's own dialect; where it only enriches the standard one, its dependencies may lack versions."""
+    from reprobuild.workspace.poetry import (  # noqa: PLC0415 - most projects are not Poetry's
+        dependency_requirements,
+        python_specifiers,
+        refuse_unlockable,
+    )
+
     name, dependencies = table.text("name"), table.table("dependencies")
     python = dependencies.text("python") if dependencies else None
     requirements = None

@@ -8,10 +8,11 @@ from pathlib import Path
 from reprobuild.errors import SpecificationError
 from reprobuild.workspace.requirement import normal_requirement, unlockable
 from reprobuild.workspace.toml_table import read_text
+from reprobuild.workspace.types import REQUIREMENTS_TXT
 
-__all__ = ["REQUIREMENTS_TXT", "read_requirements_txt"]
+__all__ = ["read_requirements_txt"]
 
-REQUIREMENTS_TXT = "requirements.txt"
+
 _COMMENT = re.compile(r"(^|\s)#.*")
 _HASH = re.compile(r"\s--hash[= ]\S+")
 _MOST_FILES = 20

@@ -19,6 +19,7 @@ __all__ = [
     "DEFAULT_WORKDIR",
     "OWN_FILE",
     "PYPROJECT",
+    "REQUIREMENTS_TXT",
     "BaseSpec",
     "ConnectorSpec",
     "Source",
@@ -31,6 +32,7 @@ DEFAULT_EPOCH = 315532800
 
 OWN_FILE = "reprobuild.toml"
 PYPROJECT = "pyproject.toml"
+REQUIREMENTS_TXT = "requirements.txt"
 DEFAULT_WORKDIR = "/airbyte/integration_code"
 _NAME = re.compile(r"[a-z0-9](?:[a-z0-9._-]{0,98}[a-z0-9])?")
 

@@ -16,6 +16,7 @@ def test_plain_forms_are_understood(tmp_path: Path) -> None:
     assert plain_build(["build"], {}) == (BuildRequest(), Settings())
     assert plain_build(["build", "a", "b"], {}) == (BuildRequest(names=("a", "b")), Settings())
     line = ["-C", str(tmp_path), "build", "a", "--platform", "linux/arm64", "--offline"]
+    assert plain_build(["--directory", *line[1:]], {}) == plain_build(line, {})
     found = plain_build(line, {"NO_COLOR": "1"})
     assert found == (
         BuildRequest(names=("a",), platforms=("linux/arm64",), offline=True),
