@@ -1,6 +1,7 @@
 """Fixtures for all suites; the machinery is in tests/servers.py and tests/images.py."""
 
 import shutil
+import signal
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,6 +15,9 @@ from tests import servers
 # How long an example takes says something about the machine, not about the code.
 settings.register_profile("reprobuild", deadline=None)
 settings.load_profile("reprobuild")
+
+# Whoever starts this in the background may have SIGINT ignored, which every command that a test starts would inherit.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 Run = Callable[..., str]
 """Runs a command, fails the test unless it succeeds, and returns what it printed."""

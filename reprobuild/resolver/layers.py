@@ -161,8 +161,18 @@ class _Member(tarfile.TarInfo):
 
     @classmethod
     def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> "_Member":
+        return cls._checked(super().frombuf, buf, encoding, errors)
+
+    @classmethod
+    def _frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str, **options: bool) -> "_Member":
+        """Do the same where it is read by newer Pythons, security releases of old ones among them."""
+        read: Callable[..., tarfile.TarInfo] = super()._frombuf  # type: ignore[misc]
+        return cls._checked(partial(read, **options), buf, encoding, errors)
+
+    @staticmethod
+    def _checked(read: Callable[..., tarfile.TarInfo], buf: bytes | bytearray, encoding: str, errors: str) -> "_Member":
         try:
-            member = super().frombuf(buf, encoding, errors)
+            member = cast("_Member", read(buf, encoding, errors))
         except tarfile.HeaderError as error:
             if any(buf):
                 raise tarfile.ReadError(str(error)) from error
