@@ -20,6 +20,7 @@ from reprobuild.lockfile import (
     Output,
     Package,
     Wheel,
+    normal_name,
 )
 from reprobuild.oci.types import Platform, parse_platform
 
@@ -169,7 +170,7 @@ def _package(table: _Table) -> Package:
         raise table.fault("wheels", f"{name} {version} has none")
     for wheel in wheels:
         parts = wheel.file.split("-")
-        if re.sub(r"[-_.]+", "-", parts[0]).lower() != name or not _same_version(parts[1], version):
+        if normal_name(parts[0]) != name or not _same_version(parts[1], version):
             raise table.fault("wheels", f"{wheel.file} is not a wheel of {name} {version}")
     return Package(name=name, version=version, wheels=wheels, marker=table.optional("marker", str))
 

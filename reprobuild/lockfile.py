@@ -4,6 +4,7 @@ Read by `reprobuild.lock_reader`, written by `reprobuild.lock_writer`; both are 
 nobody changed is written back byte for byte.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -25,6 +26,7 @@ __all__ = [
     "Package",
     "Wheel",
     "lock_path",
+    "normal_name",
 ]
 
 FORMAT = 1
@@ -36,6 +38,11 @@ BASE_LOCK = "base-images.lock.toml"
 def lock_path(connector: str) -> str:
     """Return where the lock of *connector* is, relative to the workspace."""
     return f"lock/pylock.{connector}.toml"
+
+
+def normal_name(name: str) -> str:
+    """Return the name of a distribution in the one form that all spellings share (PEP 503)."""
+    return re.sub(r"[-_.]+", "-", name).lower()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,13 +6,12 @@ would leave the choice to the directory order. What is removed never comes back 
 filesystems cannot tell a folder that was removed and made again from one that was kept.
 """
 
-import re
 from collections.abc import Iterable, Mapping
 
 from reprobuild.builder.site import base_links, site_of
 from reprobuild.builder.tree import Entry, directory, in_order, parents, regular_file, resolve, symlink, whiteout
 from reprobuild.derivation import Derivation
-from reprobuild.lockfile import BaseDirectory
+from reprobuild.lockfile import BaseDirectory, normal_name
 
 __all__ = ["folders", "setup_entries"]
 
@@ -50,10 +49,6 @@ def folders(paths: Iterable[str], known: Iterable[BaseDirectory]) -> list[Entry]
 
 def _removed(derivation: Derivation) -> list[str]:
     """Return the paths of the base's distributions that this image has in the lock's version."""
-    names = {_normalised(wheel.file.split("-")[0]) for wheel in derivation.installed}
+    names = {normal_name(wheel.file.split("-")[0]) for wheel in derivation.installed}
     distributions = derivation.base_platform.distributions
-    return sorted({path for item in distributions if _normalised(item.name) in names for path in item.paths})
-
-
-def _normalised(name: str) -> str:
-    return re.sub(r"[-_.]+", "-", name).lower()
+    return sorted({path for item in distributions if normal_name(item.name) in names for path in item.paths})

@@ -10,7 +10,6 @@ import base64
 import hashlib
 import io
 import posixpath
-import re
 import warnings
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -31,6 +30,7 @@ from reprobuild.builder.tree import Entry, in_order, regular_file
 from reprobuild.builder.zip import checked_members, read_member, stream_member
 from reprobuild.canonical import Digest, digest_of
 from reprobuild.errors import ContentError
+from reprobuild.lockfile import normal_name
 
 __all__ = ["Planned", "contents", "open_wheel", "plan_wheel"]
 
@@ -108,7 +108,7 @@ class _Source(WheelSource):
         if len(folders) != 1:
             self.fault(f"{len(folders)} .dist-info folders, one is needed")
         self._dist_info = folders.pop()
-        if _normalised(self._dist_info.removesuffix(".dist-info").rsplit("-", 1)[0]) != _normalised(parts[0]):
+        if normal_name(self._dist_info.removesuffix(".dist-info").rsplit("-", 1)[0]) != normal_name(parts[0]):
             self.fault(f"{self._dist_info} belongs to another distribution")
         self.record = self._read_record()
 
@@ -249,7 +249,3 @@ def _is_executable(info: ZipInfo) -> bool:
 def _record_hash(digest: Digest) -> Hash:
     raw = bytes.fromhex(digest.removeprefix("sha256:"))
     return Hash("sha256", base64.urlsafe_b64encode(raw).decode().rstrip("="))
-
-
-def _normalised(name: str) -> str:
-    return re.sub(r"[-_.]+", "-", name).lower()

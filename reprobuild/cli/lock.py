@@ -115,17 +115,17 @@ def _updated(workspace: "Workspace", wishes: "Wishes", settings: Settings) -> "U
 
 def _check_packages(wishes: "Wishes", lock: "Lock", workspace: "Workspace") -> None:
     """Raise SpecificationError for a distribution that no lock has: a wish that would silently do nothing."""
-    import re
     from difflib import get_close_matches
 
     from reprobuild.errors import SpecificationError
+    from reprobuild.lockfile import normal_name
 
     names = workspace.connectors if wishes.names is None else wishes.names
     if any(name not in lock.connectors for name in names):
         return
     locked = {package.name for name in names for package in lock.connectors[name].packages}
     for package in wishes.packages:
-        normal = re.sub(r"[-_.]+", "-", package).lower()
+        normal = normal_name(package)
         if normal not in locked:
             similar = get_close_matches(normal, locked, n=1)
             hint = f"did you mean {similar[0]}?" if similar else "the name alone, as it stands in lock/"

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from reprobuild.lockfile import BASE_LOCK, BaseImage, ConnectorLock, Lock, lock_path
+from reprobuild.lockfile import BASE_LOCK, BaseImage, ConnectorLock, Lock, lock_path, normal_name
 from reprobuild.oci.types import Platform
 from reprobuild.target import Target, environments
 
@@ -144,7 +144,7 @@ def _pins(lock: ConnectorLock, pins: Pins) -> Iterator[str]:
 
 def _name(requirement: str) -> str:
     match = re.match(r"[A-Za-z0-9._-]+", requirement)
-    return re.sub(r"[-_.]+", "-", match[0]).lower() if match else requirement
+    return normal_name(match[0]) if match else requirement
 
 
 def _equal(one: str, other: str) -> bool:

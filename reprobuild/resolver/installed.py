@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from reprobuild.errors import LockError
-from reprobuild.lockfile import BaseDistribution
+from reprobuild.lockfile import BaseDistribution, normal_name
 from reprobuild.resolver.image_tree import ImageTree
 from reprobuild.resolver.interpreter import Python
 
@@ -89,7 +89,7 @@ def _identity(tree: ImageTree, metadata: str, where: str) -> tuple[str, str]:
             where=where,
             hint="the installation in the base image is broken; use another one, or ask whoever publishes it",
         )
-    return re.sub(r"[-_.]+", "-", name[1].decode()).lower(), version[1].decode()
+    return normal_name(name[1].decode()), version[1].decode()
 
 
 def _read(tree: ImageTree, site: str, entry: str, python: Python, where: str) -> _Distribution:

@@ -12,6 +12,7 @@ from urllib.parse import unquote, urlsplit
 
 from reprobuild.canonical import Digest, parse_digest
 from reprobuild.errors import ContentError, LockError
+from reprobuild.lockfile import normal_name
 from reprobuild.target import Target
 
 __all__ = ["Offer", "Resolved", "best_offer", "parse_resolution"]
@@ -75,7 +76,7 @@ def _resolved(package: dict[str, Any]) -> Resolved:
             hint=f"require {name} by version; direct references, folders and repositories cannot be locked",
         )
     offers = tuple(_offer(wheel) for wheel in package.get("wheels", []))
-    return Resolved(name=re.sub(r"[-_.]+", "-", name).lower(), version=version, offers=offers)
+    return Resolved(name=normal_name(name), version=version, offers=offers)
 
 
 def _offer(wheel: dict[str, Any]) -> Offer:

@@ -12,6 +12,7 @@ from pathlib import PurePath
 from typing import Any
 
 from reprobuild.errors import SpecificationError
+from reprobuild.lockfile import normal_name
 
 __all__ = ["read_pins", "salvage"]
 
@@ -54,7 +55,7 @@ def _unique(pairs: Iterable[tuple[Any, Any]]) -> dict[str, str]:
     found: dict[str, set[str]] = {}
     for name, version in pairs:
         if isinstance(name, str) and isinstance(version, str) and _VERSION.fullmatch(version):
-            found.setdefault(re.sub(r"[-_.]+", "-", name).lower(), set()).add(version)
+            found.setdefault(normal_name(name), set()).add(version)
     return {name: next(iter(versions)) for name, versions in sorted(found.items()) if len(versions) == 1}
 
 

@@ -1,7 +1,6 @@
 """A new lock from the specification and the old lock, with as little changed as was asked for."""
 
 import os
-import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -12,7 +11,7 @@ from reprobuild.errors import LockError
 from reprobuild.gathering import gathered
 from reprobuild.lock_files import Found
 from reprobuild.lock_reader import ours
-from reprobuild.lockfile import BASE_LOCK, BaseImage, ConnectorLock, Lock, Wheel, lock_path
+from reprobuild.lockfile import BASE_LOCK, BaseImage, ConnectorLock, Lock, Wheel, lock_path, normal_name
 from reprobuild.oci.open import open_source
 from reprobuild.oci.reference import RegistryReference
 from reprobuild.oci.types import Platform
@@ -100,7 +99,7 @@ async def update(workspace: "Workspace", found: Found, wishes: Wishes, *, store:
 
 def _warn_of_idle_wishes(run: _Run, locks: Mapping[str, ConnectorLock]) -> None:
     """Say which distributions were to be upgraded and could not be, since nobody has them or a file pins them."""
-    for wish in sorted(map(_normal, run.wishes.packages)):
+    for wish in sorted(map(normal_name, run.wishes.packages)):
         if not any(package.name == wish for lock in locks.values() for package in lock.packages):
             run.progress.warn(f"nothing requires {wish}")
         for name, pins in run.pins.items():
@@ -254,7 +253,7 @@ def _check(run: _Run, locks: Mapping[str, ConnectorLock], bases: Mapping[str, Ba
 
 def _wanted(run: _Run, spec: "ConnectorSpec", base: BaseImage) -> Wanted:
     _check_python(spec, base)
-    upgraded = {_normal(name) for name in run.wishes.packages}
+    upgraded = {normal_name(name) for name in run.wishes.packages}
     seeds: dict[str, str] = {}
     kept: dict[str, Digest] = {}
     old = run.found.lock.connectors.get(spec.name)
@@ -292,7 +291,3 @@ def _check_python(spec: "ConnectorSpec", base: BaseImage) -> None:
 
 def _targets(base: BaseImage, platforms: Collection[Platform]) -> tuple[Target, ...]:
     return tuple(Target(platform=one, python=base.python, libc=base.libc) for one in sorted(platforms))
-
-
-def _normal(name: str) -> str:
-    return re.sub(r"[-_.]+", "-", name).lower()
