@@ -22,8 +22,10 @@ __all__ = [
     "Interpreter",
     "Libc",
     "Lock",
+    "LockedInput",
     "Output",
     "Package",
+    "Sdist",
     "Wheel",
     "lock_path",
     "normal_name",
@@ -55,16 +57,42 @@ class Wheel:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Sdist:
+    """A source distribution whose wheels are built here, and all that building them takes.
+
+    ``requires`` are the wheels of the build requirements for every platform, sorted by file name; ``builder`` is
+    the name of the base that it is built on.
+    """
+
+    file: str
+    size: int
+    digest: Digest
+    builder: str
+    requires: tuple[Wheel, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Package:
     """A distribution at one version with the wheels that the platforms install, sorted by file name.
 
-    ``marker`` (PEP 508) restricts it to some platforms; ``name`` is normalised (PEP 503).
+    ``marker`` (PEP 508) restricts it to some platforms; ``name`` is normalised (PEP 503). Where ``sdist`` is set,
+    no index has the wheels: they are built from it.
     """
 
     name: str
     version: str
     wheels: tuple[Wheel, ...]
     marker: str | None = None
+    sdist: Sdist | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LockedInput:
+    """A file that hooks may read, by the name that they know it by, its size in bytes and its digest."""
+
+    name: str
+    size: int
+    digest: Digest
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,7 +105,10 @@ class Output:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConnectorLock:
-    """``lock/pylock.<name>.toml``: packages sorted by name, outputs by platform."""
+    """``lock/pylock.<name>.toml``: packages and inputs sorted by name, outputs by platform.
+
+    ``impure`` says what may change the image without the lock: ``hooks: network``.
+    """
 
     name: str
     base: str
@@ -86,6 +117,8 @@ class ConnectorLock:
     environments: tuple[str, ...]
     packages: tuple[Package, ...]
     outputs: Mapping[Platform, Output] = field(default_factory=dict)
+    inputs: tuple[LockedInput, ...] = ()
+    impure: tuple[str, ...] = ()
     format: int = FORMAT
 
 

@@ -13,6 +13,7 @@ from reprobuild.errors import ContentError
 
 __all__ = [
     "Entry",
+    "Kind",
     "checked_path",
     "directory",
     "in_order",

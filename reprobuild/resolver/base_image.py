@@ -15,15 +15,15 @@ from anyio import to_thread
 from reprobuild.canonical import Digest
 from reprobuild.errors import LockError
 from reprobuild.gathering import gathered
+from reprobuild.image.layers import LayerReader, Selection
+from reprobuild.image.tree import ImageTree
 from reprobuild.lockfile import BaseImage, BasePlatform
 from reprobuild.oci.open import copy_blob
 from reprobuild.oci.source import Source
 from reprobuild.oci.types import Platform
 from reprobuild.progress import Progress, Task
-from reprobuild.resolver.image_tree import ImageTree
 from reprobuild.resolver.installed import installed_distributions, installed_pip
 from reprobuild.resolver.interpreter import Python, find_interpreter, is_kept, is_program
-from reprobuild.resolver.layers import LayerReader, Selection
 from reprobuild.resolver.platform_image import PlatformImage, platform_images
 from reprobuild.resolver.surroundings import check_timezone, directory_links, special_directories
 from reprobuild.store import Store

@@ -12,8 +12,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from reprobuild.errors import LockError
+from reprobuild.image.tree import ImageTree
 from reprobuild.lockfile import BaseDistribution, normal_name
-from reprobuild.resolver.image_tree import ImageTree
 from reprobuild.resolver.interpreter import Python
 
 __all__ = ["installed_distributions", "installed_pip"]

@@ -12,9 +12,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from reprobuild.errors import LockError
+from reprobuild.image.tree import Found, ImageTree
 from reprobuild.lockfile import Interpreter, Libc
 from reprobuild.oci.types import ImageConfig, Platform
-from reprobuild.resolver.image_tree import Found, ImageTree
 from reprobuild.resolver.versions import elf_of, libc_version, python_version, stdlib_of
 
 __all__ = ["Python", "find_interpreter", "is_kept", "is_program"]

@@ -4,9 +4,9 @@ import posixpath
 from collections.abc import Iterable, Iterator
 
 from reprobuild.errors import LockError
+from reprobuild.image.tree import ImageTree, Node
 from reprobuild.lockfile import BaseDirectory, Interpreter
 from reprobuild.oci.types import ImageConfig
-from reprobuild.resolver.image_tree import ImageTree, Node
 from reprobuild.resolver.interpreter import Python
 
 __all__ = ["check_timezone", "directory_links", "special_directories"]

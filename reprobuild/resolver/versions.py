@@ -5,10 +5,10 @@ import re
 from collections.abc import Iterator
 
 from reprobuild.errors import LockError
+from reprobuild.image.elf import Elf, machine_of
+from reprobuild.image.tree import Found, ImageTree
 from reprobuild.lockfile import Libc
 from reprobuild.oci.types import Platform
-from reprobuild.resolver.elf import Elf, machine_of
-from reprobuild.resolver.image_tree import Found, ImageTree
 
 __all__ = ["elf_of", "libc_version", "python_version", "stdlib_of"]
 

@@ -13,6 +13,7 @@ from reprobuild.builder.compress import Compression
 from reprobuild.errors import SpecificationError
 from reprobuild.oci.reference import Reference
 from reprobuild.oci.types import Platform
+from reprobuild.workspace.hooks import HookSpec, InputSpec, SecretSpec
 
 __all__ = [
     "DEFAULT_EPOCH",
@@ -21,6 +22,7 @@ __all__ = [
     "PYPROJECT",
     "REQUIREMENTS_TXT",
     "BaseSpec",
+    "Bytecode",
     "ConnectorSpec",
     "Source",
     "Workspace",
@@ -34,6 +36,10 @@ OWN_FILE = "reprobuild.toml"
 PYPROJECT = "pyproject.toml"
 REQUIREMENTS_TXT = "requirements.txt"
 DEFAULT_WORKDIR = "/airbyte/integration_code"
+
+Bytecode = Literal["none", "unchecked-hash"]
+"""No bytecode, or `.pyc` files that are never held against their source (PEP 552)."""
+
 _NAME = re.compile(r"[a-z0-9](?:[a-z0-9._-]{0,98}[a-z0-9])?")
 
 
@@ -57,7 +63,8 @@ class BaseSpec:
     """A base image to build on; the path of a file reference is relative to the workspace.
 
     ``pip`` is the version that the built image must have, None for whatever the base has; ``env`` is added to
-    the base's own environment. ``where`` is the file and key path that said so.
+    the base's own environment. ``builder`` names the base that sdists are built on, None for this one itself.
+    ``where`` is the file and key path that said so.
     """
 
     name: str
@@ -66,6 +73,7 @@ class BaseSpec:
     pip: str | None = None
     timezone: str | None = None
     env: Mapping[str, str] = field(default_factory=dict)
+    builder: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,7 +82,8 @@ class ConnectorSpec:
 
     ``requirements`` are PEP 508 in normal form, sorted, each once. ``pins`` is the lock file of another tool in
     the folder, if there is one. ``python`` is a set of specifiers (PEP 440). ``folder`` is None for a
-    connector that is published as a distribution. ``workdir`` is absolute and clean.
+    connector that is published as a distribution. ``workdir`` is absolute and clean. ``missing_libraries`` are
+    shared libraries that nothing in the image has and that it is said to do without.
     """
 
     name: str
@@ -92,13 +101,17 @@ class ConnectorSpec:
     labels: Mapping[str, str] = field(default_factory=dict)
     workdir: str = DEFAULT_WORKDIR
     user: str | None = None
+    hooks: HookSpec = HookSpec()
+    inputs: tuple[InputSpec, ...] = ()
+    secrets: tuple[SecretSpec, ...] = ()
+    missing_libraries: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Workspace:
     """Everything that is specified below ``root``; bases and connectors sorted by name.
 
-    ``epoch`` is in seconds since 1970; ``insecure_registries`` are hosts that are spoken to in plain HTTP.
+    ``epoch`` is in seconds since 1970; ``bytecode`` says what is compiled of the wheels; ``insecure_registries`` are hosts that are spoken to in plain HTTP.
     """
 
     root: Path
@@ -108,6 +121,7 @@ class Workspace:
     where: str
     epoch: int = DEFAULT_EPOCH
     compression: Compression = "gzip"
+    bytecode: Bytecode = "none"
     insecure_registries: tuple[str, ...] = ()
 
 

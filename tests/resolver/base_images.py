@@ -10,6 +10,8 @@ from pathlib import Path
 from reprobuild.builder.tar import END, archive
 from reprobuild.builder.tree import Entry, directory, symlink
 from reprobuild.canonical import Digest
+from reprobuild.image.layers import LayerReader, Selection
+from reprobuild.image.tree import ImageTree
 from reprobuild.oci.layout import write_layout
 from reprobuild.oci.open import open_source
 from reprobuild.oci.reference import parse_reference
@@ -26,9 +28,7 @@ from reprobuild.oci.types import (
     Platform,
 )
 from reprobuild.progress import Silent
-from reprobuild.resolver.image_tree import ImageTree
 from reprobuild.resolver.interpreter import is_kept, is_program
-from reprobuild.resolver.layers import LayerReader, Selection
 from reprobuild.store import Store
 from tests.images import AMD64, ARM64, add_document
 

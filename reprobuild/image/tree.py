@@ -9,9 +9,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from reprobuild.resolver.elf import Elf
+from reprobuild.builder.tree import Entry
+from reprobuild.canonical import Digest
+from reprobuild.errors import ContentError
+from reprobuild.image.elf import Elf
 
-__all__ = ["Found", "ImageTree", "Node"]
+__all__ = ["Found", "ImageTree", "Node", "node_of"]
 
 _FOLLOWED = 40
 """How many symbolic links a path may lead through: Linux's own limit."""
@@ -21,19 +24,43 @@ _FOLLOWED = 40
 class Node:
     """One path: what it is, its permission bits, its numeric owner, its size in bytes.
 
-    ``target`` is what a symbolic link says. ``content`` and ``elf`` are there for files that were asked for.
-    ``layer`` counts from the lowest, 0.
+    ``target`` is what a symbolic link says, ``device`` is (major, minor), ``xattrs`` pairs names with values.
+    ``digest`` is there where layers were indexed, ``content`` and ``elf`` for files that were asked for.
+    ``mtime`` is in seconds since 1970; ``layer`` counts from the lowest, 0.
     """
 
-    kind: Literal["file", "directory", "symlink", "other"]
+    kind: Literal["file", "directory", "symlink", "character", "block", "fifo"]
     mode: int = 0o755
     uid: int = 0
     gid: int = 0
     size: int = 0
     target: str = ""
+    device: tuple[int, int] = (0, 0)
+    xattrs: tuple[tuple[str, bytes], ...] = ()
+    mtime: int = 0
+    digest: Digest | None = None
     layer: int = 0
     content: bytes | None = None
     elf: Elf | None = None
+
+
+def node_of(entry: Entry, *, layer: int, mtime: int = 0, digest: Digest | None = None) -> Node:
+    """Return what *entry*, which is no hard link, puts at its path."""
+    if entry.kind == "hardlink":
+        raise ValueError("a hard link is what it repeats")
+    return Node(
+        kind=entry.kind,
+        mode=entry.mode,
+        uid=entry.uid,
+        gid=entry.gid,
+        size=entry.size,
+        target=entry.target,
+        device=entry.device,
+        xattrs=entry.xattrs,
+        mtime=mtime,
+        digest=digest,
+        layer=layer,
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,6 +133,13 @@ class ImageTree:
             self._remove(place)
         self._nodes[place] = node
         self._names.setdefault(folder, set()).add(name)
+
+    def linked(self, path: str, target: str, *, where: str) -> Node:
+        """Return what a hard link at *path* repeats; raise ContentError if *target* is no file."""
+        found = self.find(target)
+        if found is None or found.node.kind == "directory":
+            raise ContentError(f"{path}: a hard link to nothing, {target[:200]!r}", where=where)
+        return found.node
 
     def hide(self, path: str, *, layer: int) -> None:
         """Take away what layers below *layer* have at *path*: a whiteout."""

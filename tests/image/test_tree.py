@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reprobuild.resolver.image_tree import ImageTree, Node
+from reprobuild.image.tree import ImageTree, Node
 
 
 def _file(layer: int = 0) -> Node:

@@ -11,12 +11,13 @@ import pytest
 from reprobuild.builder.compress import blocks, compressor
 from reprobuild.canonical import digest_of
 from reprobuild.errors import ContentError
+from reprobuild.image import layer_files as layers_module
+from reprobuild.image import layers as reader_module
+from reprobuild.image import plain as plain_module
+from reprobuild.image.layers import LayerReader, Selection
+from reprobuild.image.tree import ImageTree
 from reprobuild.oci.types import LAYER_GZIP, LAYER_TAR, LAYER_ZSTD, Descriptor
 from reprobuild.progress import Silent
-from reprobuild.resolver import layers as layers_module
-from reprobuild.resolver import plain as plain_module
-from reprobuild.resolver.image_tree import ImageTree
-from reprobuild.resolver.layers import LayerReader, Selection
 from reprobuild.store import Store
 from tests.resolver.base_images import elf, file, folder, link, tar, tree_of
 
@@ -183,14 +184,14 @@ def test_a_bomb_is_recognised_without_its_memory(store: Store, monkeypatch: pyte
 
 
 def test_there_is_a_limit_to_all_layers_together(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(layers_module, "_TOTAL_LIMIT", 40_000)
+    monkeypatch.setattr(reader_module, "_TOTAL_LIMIT", 40_000)
     tree_of([file("a", bytes(20_000))], store=store)
-    with pytest.raises(ContentError, match="more than 40000 bytes"):
+    with pytest.raises(ContentError, match="the layers hold more than"):
         tree_of([file("a", bytes(20_000))], [file("b", bytes(20_000))], store=store)
 
 
 def test_there_is_a_limit_to_entries_and_to_texts(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(layers_module, "_TEXT_LIMIT", 4)
+    monkeypatch.setattr(reader_module, "_TEXT_LIMIT", 4)
     with pytest.raises(ContentError, match="etc/kept: 5 bytes"):
         _read(store, gzip.compress(TAR), TAR)
     monkeypatch.setattr(layers_module, "_ENTRY_LIMIT", 1)

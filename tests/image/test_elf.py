@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from reprobuild.image.elf import Elf, machine_of, scan
 from reprobuild.lockfile import Libc
-from reprobuild.resolver.elf import Elf, machine_of, scan
 from tests.images import ARM64
 from tests.resolver.base_images import elf
 
