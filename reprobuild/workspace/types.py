@@ -101,7 +101,7 @@ class ConnectorSpec:
     labels: Mapping[str, str] = field(default_factory=dict)
     workdir: str = DEFAULT_WORKDIR
     user: str | None = None
-    hooks: HookSpec = HookSpec()
+    hooks: HookSpec = field(default_factory=HookSpec)
     inputs: tuple[InputSpec, ...] = ()
     secrets: tuple[SecretSpec, ...] = ()
     missing_libraries: tuple[str, ...] = ()
@@ -111,7 +111,8 @@ class ConnectorSpec:
 class Workspace:
     """Everything that is specified below ``root``; bases and connectors sorted by name.
 
-    ``epoch`` is in seconds since 1970; ``bytecode`` says what is compiled of the wheels; ``insecure_registries`` are hosts that are spoken to in plain HTTP.
+    ``epoch`` is in seconds since 1970; ``bytecode`` says what is compiled of the wheels; ``insecure_registries``
+    are hosts that are spoken to in plain HTTP.
     """
 
     root: Path
