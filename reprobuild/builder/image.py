@@ -22,7 +22,7 @@ from reprobuild.oci.types import (
 
 if TYPE_CHECKING:
     # A build with nothing to do makes an index and no layer.
-    from reprobuild.builder.layer import Layer
+    from reprobuild.image.index import RootLayer
 
 __all__ = ["MOST_LAYERS", "Document", "assemble_image", "assemble_index"]
 
@@ -42,7 +42,7 @@ class Document:
 
 
 def assemble_image(
-    derivation: Derivation, base: Manifest, base_config: ImageConfig, layers: Sequence[tuple["Layer", str]]
+    derivation: Derivation, base: Manifest, base_config: ImageConfig, layers: Sequence[tuple["RootLayer", str]]
 ) -> tuple[Document, Document]:
     """Return the config and the manifest of the image that has *layers*, each with a word for its history.
 

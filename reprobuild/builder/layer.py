@@ -2,27 +2,19 @@
 
 import hashlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 from reprobuild.builder.compress import Compression, decompressor, end_member
 from reprobuild.builder.fragment import Fragment
 from reprobuild.canonical import Digest, canonical_json, digest_of, parse_digest
 from reprobuild.errors import ContentError
+from reprobuild.image.index import RootLayer
 from reprobuild.oci.types import LAYER_GZIP, LAYER_ZSTD, Descriptor
 from reprobuild.store import Store
 
-__all__ = ["Layer", "join"]
+__all__ = ["join"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Layer:
-    """A layer's descriptor and the digest of its uncompressed bytes."""
-
-    descriptor: Descriptor
-    diff_id: Digest
-
-
-def join(fragments: Sequence[Fragment], store: Store, compression: Compression) -> Layer:
+def join(fragments: Sequence[Fragment], store: Store, compression: Compression) -> RootLayer:
     """Return the layer that holds *fragments* in order; it is made once for each list of fragments.
 
     Every byte is hashed on the way, compressed and inflated, and none is compressed again.
@@ -42,11 +34,11 @@ def join(fragments: Sequence[Fragment], store: Store, compression: Compression) 
     return layer
 
 
-def _layer(media_type: str, digest: Digest, size: int, diff_id: Digest) -> Layer:
-    return Layer(descriptor=Descriptor(media_type=media_type, digest=digest, size=size), diff_id=diff_id)
+def _layer(media_type: str, digest: Digest, size: int, diff_id: Digest) -> RootLayer:
+    return RootLayer(descriptor=Descriptor(media_type=media_type, digest=digest, size=size), diff_id=diff_id)
 
 
-def _join(fragments: Sequence[Fragment], store: Store, compression: Compression, media_type: str) -> Layer:
+def _join(fragments: Sequence[Fragment], store: Store, compression: Compression, media_type: str) -> RootLayer:
     inflate = decompressor(compression)
     end, last = end_member(compression)
     uncompressed = hashlib.sha256()

@@ -1,0 +1,124 @@
+"""Fragments → the layers of an image, and layers → the image: what is left to do once every wheel is a fragment."""
+
+import hashlib
+from collections.abc import Iterator, Sequence
+
+from reprobuild.builder.base import stored_manifest
+from reprobuild.builder.connector import ConnectorFile
+from reprobuild.builder.fragment import Fragment, fragment_key, make_fragment, parse_fragment
+from reprobuild.builder.image import assemble_image
+from reprobuild.builder.layer import join
+from reprobuild.builder.layering import layering
+from reprobuild.builder.setup import folders, setup_entries
+from reprobuild.builder.site import base_links, site_of
+from reprobuild.builder.tar import archive
+from reprobuild.builder.tree import Entry, in_order, regular_file, resolve, symlink
+from reprobuild.canonical import Digest
+from reprobuild.derivation import Derivation
+from reprobuild.errors import ContentError
+from reprobuild.image.index import RootLayer
+from reprobuild.lockfile import Wheel
+from reprobuild.oci.types import Descriptor
+from reprobuild.store import CHUNK, Store, machine_errors
+
+__all__ = [
+    "NamedLayer",
+    "connector_layer",
+    "keep_image",
+    "key_of",
+    "setup_layer",
+    "stored_fragment",
+    "wheel_layers",
+    "wheels_layer",
+]
+
+NamedLayer = tuple[RootLayer, str]
+"""A layer, and the word for it in the image's history."""
+
+
+def key_of(wheel: Wheel, derivation: Derivation) -> Digest:
+    """Return the key of the fragment that *wheel* becomes in *derivation*."""
+    site = site_of(derivation.base, derivation.platform)
+    return fragment_key(wheel, site, epoch=derivation.epoch, compression=derivation.compression)
+
+
+def stored_fragment(store: Store, key: Digest) -> Fragment | None:
+    """Return the fragment under *key* if record and blob are there."""
+    record = store.record("fragment", key)
+    if record is None:
+        return None
+    try:
+        fragment = parse_fragment(record)
+    except ContentError:
+        return None
+    return fragment if store.has(fragment.blob, fragment.size) else None
+
+
+def keep_image(derivation: Derivation, key: Digest, layers: Sequence[NamedLayer], store: Store) -> Descriptor:
+    """Put the image of *derivation*, its base with *layers*, into *store* under *key*; return its manifest."""
+    base, base_config = stored_manifest(derivation.base, derivation.platform, store)
+    config, manifest = assemble_image(derivation, base, base_config, layers)
+    store.add(config.data)
+    store.add(manifest.data)
+    store.write_record("output", key, {"manifest": manifest.descriptor.digest, "base": len(base.layers)})
+    return manifest.descriptor
+
+
+def setup_layer(derivation: Derivation, store: Store) -> NamedLayer:
+    """Return the layer that makes the base ready for wheels."""
+    entries = setup_entries(derivation)
+    tar = archive(((entry, [content] if content else []) for entry, content in entries), epoch=derivation.epoch)
+    return join([make_fragment(tar, store, derivation.compression)], store, derivation.compression), "base setup"
+
+
+def wheel_layers(derivation: Derivation, store: Store) -> list[NamedLayer]:
+    """Return the layers of the wheels of *derivation*, whose fragments are in the store."""
+    layers = []
+    for group in layering(derivation.installed):
+        word = "wheel " + group[0].file if len(group) == 1 else f"{len(group)} wheels"
+        layers.append((wheels_layer(group, derivation, store), word))
+    return layers
+
+
+def wheels_layer(group: Sequence[Wheel], derivation: Derivation, store: Store) -> RootLayer:
+    """Return the layer of the wheels *group*, whose fragments are in the store."""
+    fragments = []
+    for wheel in group:
+        fragment = stored_fragment(store, key_of(wheel, derivation))
+        if fragment is None:
+            raise ContentError(f"the fragment of {wheel.file} has left the store", hint="run the command again")
+        fragments.append(fragment)
+    return join(fragments, store, derivation.compression)
+
+
+def connector_layer(derivation: Derivation, store: Store) -> NamedLayer:
+    """Return the layer of the connector's own files, which always holds its workdir."""
+    links = base_links(derivation.base, derivation.platform)
+    workdir = resolve(derivation.workdir.strip("/"), links)
+    files = {resolve(file.path, links): file for file in derivation.files}
+    entries = {path: _entry(path, file) for path, file in files.items()}
+    made = folders([*files, f"{workdir}/x"] if workdir else files, derivation.base_platform.directories)
+    entries |= {entry.path: entry for entry in made}
+    ordered = in_order(entries.values())
+    tar = archive(((entry, _content(files.get(entry.path))) for entry in ordered), epoch=derivation.epoch)
+    layer = join([make_fragment(tar, store, derivation.compression)], store, derivation.compression)
+    return layer, f"connector {derivation.connector}"
+
+
+def _entry(path: str, file: ConnectorFile) -> Entry:
+    if file.target:
+        return symlink(path, file.target)
+    return regular_file(path, file.size, executable=file.executable)
+
+
+def _content(file: ConnectorFile | None) -> Iterator[bytes]:
+    """Yield a connector file's bytes; it may not have changed since the derivation named its digest."""
+    if file is None or file.target:
+        return
+    found = hashlib.sha256()
+    with machine_errors(file.source), file.source.open("rb") as stream:
+        while chunk := stream.read(CHUNK):
+            found.update(chunk)
+            yield chunk
+    if "sha256:" + found.hexdigest() != file.digest:
+        raise ContentError("changed while it was read", where=str(file.source), hint="run the command again")
