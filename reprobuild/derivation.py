@@ -10,12 +10,14 @@ from typing import Any
 
 from reprobuild.builder.compress import Compression
 from reprobuild.builder.connector import ConnectorFile
+from reprobuild.builder.hook import Hook
 from reprobuild.builder.layering import LARGE_WHEEL, LARGE_WHEELS
 from reprobuild.canonical import Digest, canonical_json, digest_of
-from reprobuild.lockfile import FORMAT, BaseImage, BasePlatform, Wheel
+from reprobuild.lockfile import FORMAT, BaseImage, BasePlatform, LockedInput, Wheel
 from reprobuild.oci.reference import RegistryReference, parse_reference
 from reprobuild.oci.types import Platform
 from reprobuild.workspace import BaseSpec, ConnectorSpec, Workspace
+from reprobuild.workspace.hooks import DEFAULT_TIMEOUT
 
 __all__ = ["Derivation", "derive"]
 
@@ -25,7 +27,8 @@ class Derivation:
     """One connector on one platform: what goes in, and how.
 
     ``base`` and ``files`` are the lock's and the folder's values; ``env`` is what is added to the base's
-    environment, sorted by name; ``wheels`` are in the order of installation.
+    environment, sorted by name; ``wheels`` are in the order of installation. ``inputs``, ``secrets`` (by name alone)
+    and ``network`` are what the ``hooks`` are given; their ``timeout``, in seconds, determines nothing.
     """
 
     connector: str
@@ -42,6 +45,11 @@ class Derivation:
     user: str | None
     epoch: int
     compression: Compression
+    hooks: tuple[Hook, ...] = ()
+    inputs: tuple[LockedInput, ...] = ()
+    secrets: tuple[str, ...] = ()
+    network: bool = False
+    timeout: float = DEFAULT_TIMEOUT
 
     @property
     def installed(self) -> tuple[Wheel, ...]:
@@ -79,7 +87,8 @@ class Derivation:
             },
             "wheels": [[wheel.file, wheel.size, wheel.digest] for wheel in self.wheels],
             "files": [[file.path, file.executable, file.target, file.digest] for file in self.files],
-            "hooks": [],
+            "hooks": [[hook.kind, hook.digest] for hook in self.hooks],
+            **self._given(),
             "env": dict(self.env),
             "labels": dict(self.labels),
             "annotations": dict(self.annotations),
@@ -90,6 +99,15 @@ class Derivation:
             "layering": {"wheels": LARGE_WHEELS, "from": LARGE_WHEEL},
             "compression": self.compression,
         }
+
+    def _given(self) -> dict[str, Any]:
+        """Return what the hooks are given; nothing where there are none, or where it is not there."""
+        given = {
+            "inputs": [[item.name, item.digest] for item in self.inputs],
+            "secrets": list(self.secrets),
+            "network": self.network,
+        }
+        return {key: value for key, value in given.items() if value and self.hooks}
 
     @property
     def digest(self) -> Digest:
@@ -105,8 +123,10 @@ def derive(
     *,
     wheels: Sequence[Wheel],
     files: Sequence[ConnectorFile],
+    hooks: Sequence[Hook] = (),
+    inputs: Sequence[LockedInput] = (),
 ) -> Derivation:
-    """Return the derivation of *connector* on *platform* from its specification, its lock and its files."""
+    """Return the derivation of *connector* on *platform* from its specification, its lock, its files and hooks."""
     spec = workspace.bases[connector.base]
     return Derivation(
         connector=connector.name,
@@ -123,6 +143,11 @@ def derive(
         user=connector.user,
         epoch=workspace.epoch,
         compression=workspace.compression,
+        hooks=tuple(hooks),
+        inputs=tuple(inputs),
+        secrets=tuple(secret.name for secret in connector.secrets),
+        network=connector.hooks.network,
+        timeout=connector.hooks.timeout,
     )
 
 

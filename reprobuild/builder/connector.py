@@ -54,19 +54,19 @@ def connector_files(spec: ConnectorSpec) -> tuple[ConnectorFile, ...]:
     a link that leads out of what is copied, a special file, and two files for one path; MachineError for what
     cannot be read.
     """
-    if spec.folder is None:
+    folder = spec.folder or spec.root
+    if folder is None:
         return ()
-    _refuse_hooks(spec.folder)
     found: dict[str, ConnectorFile] = {}
     for source in spec.sources:
         root = posixpath.join(spec.workdir, source.target).lstrip("/")
-        for file in _source_files(spec.folder, source, root):
+        for file in _source_files(folder, source, root, spec.hooks):
             other = found.setdefault(file.path, file)
             if other.source != file.source:
                 why = f"{file.source} and {other.source} would both become {file.path}"
                 raise SpecificationError(why, where=source.where, hint="rename one, or leave one out")
     _check_parents(found)
-    _check_links(found, spec.folder)
+    _check_links(found, folder)
     return tuple(sorted(found.values(), key=lambda file: os.fsencode(file.path)))
 
 

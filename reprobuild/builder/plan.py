@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from reprobuild.builder.connector import connector_files
+from reprobuild.builder.hook import hooks_of
 from reprobuild.canonical import Digest, parse_digest
 from reprobuild.derivation import Derivation, derive
 from reprobuild.errors import ContentError, LockError
@@ -48,7 +49,7 @@ def plan_connector(
     """Return the images of connector *name*, for *platforms* or for all that it is specified for."""
     spec = workspace.connectors[name]
     connector, base = _locked(lock, spec)
-    files = connector_files(spec)
+    files, hooks = connector_files(spec), hooks_of(spec.hooks)
     wanted = [platform for platform in spec.platforms if not platforms or platform in platforms]
     images = []
     for platform in wanted:
@@ -59,7 +60,9 @@ def plan_connector(
                 hint="run `reprobuild lock update --bases`",
             )
         wheels = selected(store, connector, Target(platform=platform, python=base.python, libc=base.libc))
-        derivation = derive(workspace, spec, base, platform, wheels=wheels, files=files)
+        derivation = derive(
+            workspace, spec, base, platform, wheels=wheels, files=files, hooks=hooks, inputs=connector.inputs
+        )
         images.append(_planned(derivation, connector.outputs.get(platform), store))
     return tuple(images)
 
