@@ -16,6 +16,7 @@ from pathlib import Path
 from reprobuild.builder.tree import parents, resolve
 from reprobuild.canonical import Digest, digest_of
 from reprobuild.errors import MachineError, SpecificationError
+from reprobuild.workspace.hooks import HookSpec
 from reprobuild.workspace.types import ConnectorSpec, Source
 
 __all__ = ["ConnectorFile", "connector_files", "is_left_out"]
@@ -60,7 +61,7 @@ def connector_files(spec: ConnectorSpec) -> tuple[ConnectorFile, ...]:
     found: dict[str, ConnectorFile] = {}
     for source in spec.sources:
         root = posixpath.join(spec.workdir, source.target).lstrip("/")
-        for file in _source_files(folder, source, root, spec.hooks):
+        for file in _without_hooks(_source_files(folder, source, root), spec.hooks, source):
             other = found.setdefault(file.path, file)
             if other.source != file.source:
                 why = f"{file.source} and {other.source} would both become {file.path}"
@@ -75,14 +76,16 @@ def is_left_out(name: str, *, folder: bool) -> bool:
     return name in _FOLDERS or name.endswith(".egg-info") if folder else _FILES.fullmatch(name) is not None
 
 
-def _refuse_hooks(folder: Path) -> None:
-    """Refuse a connector that counts on something being executed: an image without it would be another image."""
-    for name in ("build_customization.py", "hooks/pre-install", "hooks/post-install"):
-        if (folder / name).exists():
+def _without_hooks(files: list[ConnectorFile], hooks: HookSpec, source: Source) -> Iterator[ConnectorFile]:
+    """Yield *files* but for the hooks, which make the image and are not in it; *source* must not be one of them."""
+    scripts = {hooks.pre_install, hooks.post_install, hooks.customization}
+    for file in files:
+        if file.source not in scripts:
+            yield file
+        elif len(files) == 1:
+            hint = "copy what the image needs to another file"
             raise SpecificationError(
-                "hooks are not run by this version of reprobuild",
-                where=str(folder / name),
-                hint="say it in [tool.reprobuild] if env, labels, entrypoint, main or user can; then remove the file",
+                f"{file.source} is a hook: it never enters an image", where=source.where, hint=hint
             )
 
 
@@ -92,6 +95,9 @@ def _source_files(folder: Path, source: Source, root: str) -> list[ConnectorFile
         path = folder / place
         if os.path.lexists(path):
             _check_place(path, folder, source)
+            if source.kind == "file" and path.is_dir():
+                hint = "name its files one by one, or take include"
+                raise SpecificationError(f"{place} is a folder", where=source.where, hint=hint)
             files = list(_tree(path, root)) if path.is_dir() and not path.is_symlink() else [_file(path, root)]
             if not files:
                 raise SpecificationError(f"{path} holds nothing that enters an image", where=source.where)
@@ -108,6 +114,7 @@ _HINTS = {
     "main file": 'name it with main = "…", or set entrypoint if there is none',
     "package folder": 'name them with packages = ["…"]; packages = [] if there are none',
     "included path": "mend the path, or remove it",
+    "file": "mend the path, or remove it",
 }
 
 

@@ -13,9 +13,9 @@ from reprobuild.workspace.types import BaseSpec, check_name
 if TYPE_CHECKING:
     from reprobuild.workspace.connector_folder import Folder
 
-__all__ = ["base_name", "implicit_bases", "read_bases"]
+__all__ = ["base_name", "check_builders", "implicit_bases", "read_bases"]
 
-_KEYS = ("image", "pip", "timezone", "env")
+_KEYS = ("image", "pip", "timezone", "env", "builder")
 _VERSION = re.compile(r"[0-9]+(?:\.[0-9]+)*(?:(?:a|b|rc|\.post|\.dev)[0-9]+)*")
 _ZONE = re.compile(r"[A-Za-z0-9_+-]+(?:/[A-Za-z0-9_+-]+)*")
 
@@ -43,6 +43,14 @@ def implicit_bases(
                 hint="give both the same image, or name another base with `base` in [tool.reprobuild]",
             )
     return found
+
+
+def check_builders(bases: Mapping[str, BaseSpec]) -> None:
+    """Raise SpecificationError if one of *bases* names a builder that is none of them."""
+    for base in bases.values():
+        if base.builder is not None and base.builder not in bases:
+            hint = suggestion(base.builder, bases) or f"defined: {', '.join(sorted(bases))}"
+            raise SpecificationError(f"there is no base {base.builder!r}", where=f"{base.where}.builder", hint=hint)
 
 
 def base_name(
@@ -92,4 +100,12 @@ def _base(name: str, table: Table) -> BaseSpec:
     if timezone is not None and _ZONE.fullmatch(timezone) is None:
         raise table.fault("timezone", f"not a timezone: {timezone[:100]!r}", hint='write it like "UTC"')
     reference = parse_reference(image, where=table.where("image"))
-    return BaseSpec(name=name, image=reference, pip=pip, timezone=timezone, env=read_env(table), where=table.where())
+    return BaseSpec(
+        name=name,
+        image=reference,
+        pip=pip,
+        timezone=timezone,
+        env=read_env(table),
+        builder=table.text("builder"),
+        where=table.where(),
+    )

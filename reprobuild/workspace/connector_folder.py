@@ -7,15 +7,18 @@ A folder may say everything in its own `[tool.reprobuild]`, or nothing: then its
 import posixpath
 import shlex
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from reprobuild.errors import SpecificationError
 from reprobuild.oci.types import Platform
 from reprobuild.workspace.airbyte import METADATA, Metadata, read_metadata
+from reprobuild.workspace.customization import main_file_name
+from reprobuild.workspace.hook_settings import specified_hooks, specified_inputs, specified_secrets
+from reprobuild.workspace.hooks import HookSpec
 from reprobuild.workspace.project import Project, pin_file, read_project
 from reprobuild.workspace.requirement import canonical_name
-from reprobuild.workspace.settings import Settings, read_settings
+from reprobuild.workspace.settings import Settings, file_sources, read_settings
 from reprobuild.workspace.toml_table import Table, read_toml
 from reprobuild.workspace.types import DEFAULT_WORKDIR, OWN_FILE, PYPROJECT, REQUIREMENTS_TXT, ConnectorSpec, Source
 
@@ -24,7 +27,7 @@ __all__ = ["Folder", "find_folders", "folder_connector", "read_folder"]
 _MAIN = "main.py"
 _SETUP = "setup.py"
 _FILES = (METADATA, PYPROJECT, OWN_FILE, REQUIREMENTS_TXT, _SETUP)
-_WORKSPACE_KEYS = ("connectors", "connector", "epoch", "compression", "insecure-registries")
+_WORKSPACE_KEYS = ("connectors", "connector", "epoch", "compression", "bytecode", "insecure-registries")
 _ELSEWHERE = dict.fromkeys(_WORKSPACE_KEYS, "this key belongs into the workspace's own table")
 
 
@@ -89,6 +92,8 @@ def folder_connector(
     folder: Folder, settings: Settings, *, base: str, platforms: tuple[Platform, ...]
 ) -> ConnectorSpec:
     """Return the specification of *folder* on *base*; *settings* are its own and the workspace's for it."""
+    hooks = specified_hooks(settings.hooks, folder.path, folder.label)
+    settings = _with_main(folder, settings, hooks)
     main, workdir = settings.main or _MAIN, settings.workdir or DEFAULT_WORKDIR
     entrypoint = settings.entrypoint or ("python", posixpath.join(workdir, main))
     metadata = folder.metadata
@@ -109,8 +114,21 @@ def folder_connector(
         workdir=workdir,
         user=settings.user,
         platforms=settings.platforms or platforms,
+        hooks=hooks,
+        inputs=specified_inputs(settings.inputs, hooks, folder.path),
+        secrets=specified_secrets(settings.secrets, hooks, folder.path),
+        missing_libraries=settings.missing_libraries or (),
         where=folder.where,
     )
+
+
+def _with_main(folder: Folder, settings: Settings, hooks: HookSpec) -> Settings:
+    """Return *settings* with the main file that `build_customization.py` names, unless they name one themselves."""
+    if settings.main is not None or hooks.customization is None:
+        return settings
+    file = posixpath.join(folder.label, hooks.customization.relative_to(folder.path).as_posix())
+    main = main_file_name(hooks.customization, file)
+    return settings if main is None else replace(settings, main=main, places={**settings.places, "main": file})
 
 
 def _is_python(metadata: Metadata, files: list[str]) -> bool:
@@ -172,6 +190,7 @@ def _sources(folder: Folder, settings: Settings) -> Iterator[Source]:
         yield Source(kind="package folder", places=found, target=target, where=where)
     for path in settings.include or ():
         yield Source(kind="included path", places=(path,), target=path, where=places["include"])
+    yield from file_sources(settings)
 
 
 def _packages(folder: Folder, settings: Settings) -> Iterator[tuple[tuple[str, ...], str]]:

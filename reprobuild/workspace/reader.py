@@ -13,9 +13,18 @@ from typing import TYPE_CHECKING
 from reprobuild.builder.compress import Compression
 from reprobuild.errors import SpecificationError
 from reprobuild.oci.types import Platform
-from reprobuild.workspace.base_spec import base_name, implicit_bases, read_bases
+from reprobuild.workspace.base_spec import base_name, check_builders, implicit_bases, read_bases
+from reprobuild.workspace.hook_settings import specified_hooks, specified_inputs, specified_secrets
 from reprobuild.workspace.requirement import pinned
-from reprobuild.workspace.settings import CONNECTOR_KEYS, FOLDER_KEYS, Settings, overlaid, read_platforms, read_settings
+from reprobuild.workspace.settings import (
+    CONNECTOR_KEYS,
+    FOLDER_KEYS,
+    Settings,
+    file_sources,
+    overlaid,
+    read_platforms,
+    read_settings,
+)
 from reprobuild.workspace.toml_table import Table, parse_toml, read_text, suggestion
 from reprobuild.workspace.types import (
     DEFAULT_EPOCH,
@@ -23,6 +32,7 @@ from reprobuild.workspace.types import (
     OWN_FILE,
     PYPROJECT,
     BaseSpec,
+    Bytecode,
     ConnectorSpec,
     Source,
     Workspace,
@@ -45,7 +55,7 @@ __all__ = [
 
 _PLATFORMS = (Platform(os="linux", architecture="amd64"), Platform(os="linux", architecture="arm64"))
 
-_OWN_KEYS = ("connectors", "connector", "epoch", "compression", "insecure-registries")
+_OWN_KEYS = ("connectors", "connector", "epoch", "compression", "bytecode", "insecure-registries")
 _KEYS = ("platforms", "base", *_OWN_KEYS)
 _ELSEWHERE = dict.fromkeys(
     (*CONNECTOR_KEYS, *FOLDER_KEYS),
@@ -53,6 +63,7 @@ _ELSEWHERE = dict.fromkeys(
 )
 _HOST = re.compile(r"(?:[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9a-fA-F:]+\])(?::[0-9]{1,5})?")
 _COMPRESSIONS: tuple[Compression, ...] = ("gzip", "zstd")
+_BYTECODES: tuple[Bytecode, ...] = ("none", "unchecked-hash")
 _LATEST_EPOCH = 8**11 - 1
 """What a tar header can hold."""
 
@@ -113,6 +124,7 @@ def read_workspace(root: Path) -> Workspace:
         connectors=dict(sorted(connectors.items())),
         epoch=_epoch(table),
         compression=_compression(table),
+        bytecode=_bytecode(table),
         insecure_registries=_registries(table),
         where=table.where(),
     )
@@ -138,6 +150,7 @@ def _connectors(
         for name, folder in folders.items()
     }
     bases = defined | implicit_bases(folders, settings, defined)
+    check_builders(bases)
     connectors = {}
     for name, folder in folders.items():
         from reprobuild.workspace.connector_folder import folder_connector  # noqa: PLC0415
@@ -148,7 +161,7 @@ def _connectors(
         if name not in folders:
             _check_published(name, inner, own, folders)
             base = base_name(own, None, inner.where(), defined, bases)
-            connectors[name] = _published(name, inner, own, base, platforms)
+            connectors[name] = _published(name, inner, own, root=root, base=base, platforms=platforms)
     return bases, connectors
 
 
@@ -183,10 +196,11 @@ def _check_published(name: str, table: Table, settings: Settings, folders: Mappi
 
 
 def _published(
-    name: str, table: Table, settings: Settings, base: str, platforms: tuple[Platform, ...]
+    name: str, table: Table, settings: Settings, *, root: Path, base: str, platforms: tuple[Platform, ...]
 ) -> ConnectorSpec:
     entrypoint = settings.entrypoint or (name,)
     requirements = settings.requirements or ()
+    hooks = specified_hooks(settings.hooks, root, None)
     return ConnectorSpec(
         name=name,
         version=settings.version or _pinned_version(name, requirements),
@@ -198,6 +212,12 @@ def _published(
         workdir=settings.workdir or DEFAULT_WORKDIR,
         user=settings.user,
         platforms=settings.platforms or platforms,
+        root=root,
+        sources=file_sources(settings),
+        hooks=hooks,
+        inputs=specified_inputs(settings.inputs, hooks, root),
+        secrets=specified_secrets(settings.secrets, hooks, root),
+        missing_libraries=settings.missing_libraries or (),
         where=table.where(),
     )
 
@@ -226,6 +246,14 @@ def _compression(table: Table) -> Compression:
         if text == known:
             return known
     raise table.fault("compression", f"there is no {text[:100]!r}", hint='write "gzip" or "zstd"')
+
+
+def _bytecode(table: Table) -> Bytecode:
+    text = table.text("bytecode") or "none"
+    for known in _BYTECODES:
+        if text == known:
+            return known
+    raise table.fault("bytecode", f"there is no {text[:100]!r}", hint='write "none" or "unchecked-hash"')
 
 
 def _registries(table: Table) -> tuple[str, ...]:

@@ -15,7 +15,14 @@ __all__ = ["Table", "parse_toml", "read_text", "read_toml", "suggestion"]
 _T = TypeVar("_T")
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
 _LINE = re.compile(r" \(at line (\d+), column \d+\)$")
-_WORDS: Mapping[type, str] = {str: "a string", int: "an integer", list: "a list", dict: "a table"}
+_WORDS: Mapping[type, str] = {
+    bool: "true or false",
+    str: "a string",
+    int: "an integer",
+    float: "a number",
+    list: "a list",
+    dict: "a table",
+}
 _LARGEST = 4 * 1024 * 1024
 """The most bytes of a specification file that are read."""
 
@@ -90,6 +97,17 @@ class Table:
         if outer is not None:
             for name in outer.value:
                 yield name, outer.table(name) or Table({}, self.file)
+
+    def named(self, key: str) -> Iterator[tuple[str, "Table"]]:
+        """Yield the tables of the array at *key* with their ``name``, of which there must be one each."""
+        for number, item in enumerate(self.get(key, list) or (), 1):
+            if not isinstance(item, dict):
+                raise self.fault(key, f"must be tables, but holds {_shown(item)}", hint=f"write it like [[{key}]]")
+            table = Table(item, self.file, (*self.path, key, str(item.get("name", number))))
+            name = table.text("name")
+            if name is None:
+                raise table.fault("name", "is missing")
+            yield name, table
 
     def below(self, key: str, path: str) -> str:
         """Return *path*, which *key* says, without a slash at its end, if it is clean and leads below a folder."""

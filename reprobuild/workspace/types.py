@@ -45,13 +45,13 @@ _NAME = re.compile(r"[a-z0-9](?:[a-z0-9._-]{0,98}[a-z0-9])?")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
-    """A file or folder that goes into the image, as ``target`` relative to the connector's workdir.
+    """A file or folder that goes into the image, as ``target``: absolute, or relative to the connector's workdir.
 
-    ``places`` are where to look for it, relative to the connector's folder: the first that exists is taken. If
-    none does, a required one is an error. ``where`` is what asked for it.
+    ``places`` are where to look for it, relative to the connector's folder, or the workspace's where it has none:
+    the first that exists is taken. If none does, a required one is an error. ``where`` is what asked for it.
     """
 
-    kind: Literal["main file", "package folder", "included path"]
+    kind: Literal["main file", "package folder", "included path", "file"]
     places: tuple[str, ...]
     target: str
     where: str
@@ -81,9 +81,9 @@ class ConnectorSpec:
     """A connector: what is installed, what of its folder is copied, and how it is started.
 
     ``requirements`` are PEP 508 in normal form, sorted, each once. ``pins`` is the lock file of another tool in
-    the folder, if there is one. ``python`` is a set of specifiers (PEP 440). ``folder`` is None for a
-    connector that is published as a distribution. ``workdir`` is absolute and clean. ``missing_libraries`` are
-    shared libraries that nothing in the image has and that it is said to do without.
+    the folder, if there is one. ``python`` is a set of specifiers (PEP 440). ``folder`` is None for a connector
+    that is published as a distribution; ``root`` is then the workspace's. ``workdir`` is absolute and clean.
+    ``missing_libraries`` are shared libraries that nothing in the image has and that it is said to do without.
     """
 
     name: str
@@ -96,6 +96,7 @@ class ConnectorSpec:
     pins: tuple[Path, ...] = ()
     python: str | None = None
     folder: Path | None = None
+    root: Path | None = None
     sources: tuple[Source, ...] = ()
     env: Mapping[str, str] = field(default_factory=dict)
     labels: Mapping[str, str] = field(default_factory=dict)

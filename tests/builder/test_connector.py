@@ -6,6 +6,7 @@ import socket
 import stat
 import tempfile
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from reprobuild.builder.connector import ConnectorFile, connector_files
 from reprobuild.canonical import digest_of
 from reprobuild.errors import ContentError, MachineError, SpecificationError
 from reprobuild.oci.types import Platform
+from reprobuild.workspace.hooks import HookSpec
 from reprobuild.workspace.types import ConnectorSpec, Source
 from tests.folders import write
 
@@ -329,8 +331,60 @@ def test_any_tree_gives_the_same_files_in_order_or_a_clear_error(tree: dict[str,
         assert [(file.path, file.digest) for file in again] == [(file.path, file.digest) for file in found]
 
 
-@pytest.mark.parametrize("name", ["build_customization.py", "hooks/pre-install", "hooks/post-install"])
-def test_hooks_are_refused_not_ignored(folder: Path, name: str) -> None:
-    write(folder, {name: "x"})
-    with pytest.raises(SpecificationError, match="hooks are not run"):
-        connector_files(spec(folder))
+class TestHooks:
+    HOOKS = ("hooks/pre-install", "hooks/post-install", "build_customization.py")
+
+    def with_hooks(self, folder: Path, *sources: Source) -> ConnectorSpec:
+        write(folder, dict.fromkeys(self.HOOKS, "x") | {"hooks/data": "d"})
+        pre, post, customization = (folder / name for name in self.HOOKS)
+        hooks = HookSpec(pre_install=pre, post_install=post, customization=customization)
+        return replace(spec(folder, *sources), hooks=hooks)
+
+    def test_they_do_not_enter(self, folder: Path) -> None:
+        assert connector_files(self.with_hooks(folder)) == connector_files(spec(folder))
+
+    def test_they_are_left_out_of_a_folder(self, folder: Path) -> None:
+        assert paths(connector_files(self.with_hooks(folder, included("hooks")))) == ["hooks/data"]
+
+    @pytest.mark.parametrize("name", HOOKS)
+    def test_to_name_one_is_refused(self, folder: Path, name: str) -> None:
+        with pytest.raises(SpecificationError, match="is a hook") as error:
+            connector_files(self.with_hooks(folder, included(name)))
+        assert error.value.hint == "copy what the image needs to another file"
+
+
+class TestFiles:
+    def source(self, place: str, target: str) -> Source:
+        return Source(kind="file", places=(place,), target=target, where="w: files")
+
+    def test_anywhere_in_the_image(self, folder: Path) -> None:
+        write(folder, {"ca.pem": "c", "run.sh": "r"})
+        (folder / "run.sh").chmod(0o700)
+        found = connector_files(
+            spec(folder, self.source("ca.pem", "/etc/ssl/ca.pem"), self.source("run.sh", "bin/run"))
+        )
+        assert [(file.path, file.executable) for file in found] == [
+            (f"{ROOT}/bin/run", True),
+            ("etc/ssl/ca.pem", False),
+        ]
+
+    def test_of_the_workspace(self, folder: Path) -> None:
+        published = replace(spec(None, self.source("main.py", "/x")), root=folder)
+        (found,) = connector_files(published)
+        assert (found.path, found.source) == ("x", folder / "main.py")
+
+    @pytest.mark.parametrize(
+        ("place", "message"),
+        [
+            ("no.pem", "the file is missing"),
+            ("source_x", "source_x is a folder"),
+            (".env", "never enters an image"),
+            ("secrets/key", "never enters an image"),
+        ],
+    )
+    def test_what_is_no_file_for_an_image(self, folder: Path, place: str, message: str) -> None:
+        write(folder, {".env": "", "secrets/key": ""})
+        with pytest.raises(SpecificationError, match=message) as error:
+            connector_files(spec(folder, self.source(place, "/x")))
+        assert error.value.where == "w: files"
+        assert error.value.hint
