@@ -17,8 +17,10 @@ from reprobuild.lockfile import (
     ConnectorLock,
     Interpreter,
     Libc,
+    LockedInput,
     Output,
     Package,
+    Sdist,
     Wheel,
     normal_name,
 )
@@ -28,6 +30,8 @@ __all__ = ["ours", "parse_base_lock", "parse_connector_lock"]
 
 _T = TypeVar("_T")
 _CONFLICT = re.compile(r"^(<{7}|={7}|>{7}|\|{7})( |$)", re.MULTILINE)
+_SDIST = re.compile(r"[A-Za-z0-9._+!-]+(?:\.tar\.gz|\.zip)")
+_INPUT = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,99}")
 _RELOCK = "run `reprobuild lock update`"
 
 
@@ -93,12 +97,15 @@ def parse_connector_lock(text: str, name: str, *, where: str) -> ConnectorLock:
     if root.get("lock-version", str) != "1.0":
         raise root.fault("lock-version", f"unsupported: {root.value['lock-version']!r}, expected '1.0'")
     root.only("lock-version", "environments", "requires-python", "created-by", "packages", "tool")
-    own.only("format", "base", "requirements", "outputs")
+    own.only("format", "base", "requirements", "inputs", "impure", "outputs")
     packages = tuple(_package(table) for table in root.tables("packages"))
     names = [(package.name, package.marker) for package in packages]
     for entry in names:
         if names.count(entry) > 1:
             raise root.fault("packages", f"{entry[0]} stands twice")
+    inputs = tuple(_input(table) for table in own.tables("inputs"))
+    if len({one.name for one in inputs}) != len(inputs):
+        raise own.fault("inputs", "a name stands twice")
     return ConnectorLock(
         name=name,
         base=own.get("base", str),
@@ -107,6 +114,8 @@ def parse_connector_lock(text: str, name: str, *, where: str) -> ConnectorLock:
         environments=root.strings("environments"),
         packages=packages,
         outputs=own.by_platform("outputs", _output),
+        inputs=inputs,
+        impure=own.strings("impure") if "impure" in own.value else (),
         format=number,
     )
 
@@ -163,7 +172,7 @@ def _output(table: _Table) -> Output:
 
 
 def _package(table: _Table) -> Package:
-    table.only("name", "version", "marker", "wheels")
+    table.only("name", "version", "marker", "wheels", "tool")
     name, version = table.get("name", str), table.get("version", str)
     wheels = tuple(_wheel(wheel) for wheel in table.tables("wheels"))
     if not wheels:
@@ -172,7 +181,34 @@ def _package(table: _Table) -> Package:
         parts = wheel.file.split("-")
         if normal_name(parts[0]) != name or not _same_version(parts[1], version):
             raise table.fault("wheels", f"{wheel.file} is not a wheel of {name} {version}")
-    return Package(name=name, version=version, wheels=wheels, marker=table.optional("marker", str))
+    sdist = _sdist(table.table("tool"), name) if "tool" in table.value else None
+    return Package(name=name, version=version, wheels=wheels, marker=table.optional("marker", str), sdist=sdist)
+
+
+def _sdist(tool: _Table, name: str) -> Sdist:
+    tool.only("reprobuild")
+    table = tool.table("reprobuild")
+    table.only("sdist", "builder", "requires")
+    sdist = table.table("sdist")
+    sdist.only("name", "size", "hashes")
+    file = sdist.get("name", str)
+    if _SDIST.fullmatch(file) is None or not normal_name(file).startswith(f"{name}-"):
+        raise sdist.fault("name", f"{file!r} is not a source distribution of {name}")
+    return Sdist(
+        file=file,
+        size=sdist.get("size", int),
+        digest=_sha256(sdist),
+        builder=table.get("builder", str),
+        requires=tuple(_wheel(wheel) for wheel in table.tables("requires")),
+    )
+
+
+def _input(table: _Table) -> LockedInput:
+    table.only("name", "size", "hashes")
+    name = table.get("name", str)
+    if _INPUT.fullmatch(name) is None:
+        raise table.fault("name", f"{name!r} is not a name for a file")
+    return LockedInput(name=name, size=table.get("size", int), digest=_sha256(table))
 
 
 def _same_version(written: str, version: str) -> bool:
@@ -188,15 +224,19 @@ def _same_version(written: str, version: str) -> bool:
 
 def _wheel(table: _Table) -> Wheel:
     table.only("path", "size", "hashes")
-    path, hashes = table.get("path", str), table.table("hashes")
+    path = table.get("path", str)
     file = PurePosixPath(path).name
     if path != f"wheels/{file}" or not file.endswith(".whl") or file.count("-") not in {4, 5}:
         raise table.fault("path", f"{path!r} is not wheels/<wheel file name>")
+    return Wheel(file=file, size=table.get("size", int), digest=_sha256(table))
+
+
+def _sha256(table: _Table) -> Digest:
+    hashes = table.table("hashes")
     try:
-        digest = parse_digest(f"sha256:{hashes.get('sha256', str)}")
+        return parse_digest(f"sha256:{hashes.get('sha256', str)}")
     except ContentError as error:
         raise hashes.fault("sha256", error.message) from error
-    return Wheel(file=file, size=table.get("size", int), digest=digest)
 
 
 def _base(table: _Table) -> BaseImage:

@@ -1,12 +1,13 @@
 """Lock → TOML in one stable order: a wheel per line, no URL, no host, no time, nothing that a merge trips over."""
 
+from collections.abc import Iterable
 from typing import Any
 
 import tomlkit
 from tomlkit.items import Array, InlineTable, Table
 
-from reprobuild.canonical import hex_of
-from reprobuild.lockfile import FORMAT, BaseImage, BasePlatform, ConnectorLock, Interpreter, Package, Wheel
+from reprobuild.canonical import Digest, hex_of
+from reprobuild.lockfile import FORMAT, BaseImage, BasePlatform, ConnectorLock, Interpreter, Package, Sdist, Wheel
 
 __all__ = ["write_base_lock", "write_connector_lock"]
 
@@ -67,8 +68,15 @@ def _inline(pairs: dict[str, Any]) -> InlineTable:
 
 
 def _wheel(wheel: Wheel) -> InlineTable:
-    hashes = _inline({"sha256": hex_of(wheel.digest)})
-    return _inline({"path": f"wheels/{wheel.file}", "size": wheel.size, "hashes": hashes})
+    return _inline({"path": f"wheels/{wheel.file}", "size": wheel.size, "hashes": _hashes(wheel.digest)})
+
+
+def _wheels(wheels: Iterable[Wheel]) -> Array:
+    return _lines([_wheel(wheel) for wheel in sorted(wheels, key=lambda wheel: wheel.file)])
+
+
+def _hashes(digest: Digest) -> InlineTable:
+    return _inline({"sha256": hex_of(digest)})
 
 
 def _package(package: Package) -> Table:
@@ -77,7 +85,18 @@ def _package(package: Package) -> Table:
     table["version"] = package.version
     if package.marker is not None:
         table["marker"] = package.marker
-    table["wheels"] = _lines([_wheel(wheel) for wheel in sorted(package.wheels, key=lambda wheel: wheel.file)])
+    table["wheels"] = _wheels(package.wheels)
+    if package.sdist is not None:
+        table["tool"] = _super({"reprobuild": _sdist(package.sdist)})
+    return table
+
+
+def _sdist(sdist: Sdist) -> Table:
+    """Return how the wheels of a package come about; standard installers take the wheels, and pass this over."""
+    table = tomlkit.table()
+    table["sdist"] = _inline({"name": sdist.file, "size": sdist.size, "hashes": _hashes(sdist.digest)})
+    table["builder"] = sdist.builder
+    table["requires"] = _wheels(sdist.requires)
     return table
 
 
@@ -86,6 +105,13 @@ def _tool(lock: ConnectorLock) -> Table:
     own["format"] = lock.format
     own["base"] = lock.base
     own["requirements"] = _lines(sorted(lock.requirements))
+    if lock.inputs:
+        ordered = sorted(lock.inputs, key=lambda one: one.name)
+        own["inputs"] = _lines(
+            [_inline({"name": one.name, "size": one.size, "hashes": _hashes(one.digest)}) for one in ordered]
+        )
+    if lock.impure:
+        own["impure"] = _lines(sorted(lock.impure))
     if lock.outputs:
         outputs = tomlkit.table(is_super_table=True)
         for platform in sorted(lock.outputs, key=str):
@@ -94,9 +120,15 @@ def _tool(lock: ConnectorLock) -> Table:
             output["manifest"] = lock.outputs[platform].manifest
             outputs[str(platform)] = output
         own["outputs"] = outputs
-    tool = tomlkit.table(is_super_table=True)
-    tool["reprobuild"] = own
-    return tool
+    return _super({"reprobuild": own})
+
+
+def _super(pairs: dict[str, Table]) -> Table:
+    """Return a table that has no header of its own."""
+    table = tomlkit.table(is_super_table=True)
+    for key, value in pairs.items():
+        table[key] = value
+    return table
 
 
 def _base(base: BaseImage) -> Table:

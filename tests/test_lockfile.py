@@ -1,6 +1,8 @@
 """Locks: written and read back without loss, and refused when they are not what reprobuild wrote."""
 
 from dataclasses import replace
+from operator import attrgetter
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -19,8 +21,10 @@ from reprobuild.lockfile import (
     ConnectorLock,
     Interpreter,
     Libc,
+    LockedInput,
     Output,
     Package,
+    Sdist,
     Wheel,
 )
 from reprobuild.oci.types import Platform
@@ -29,8 +33,28 @@ AMD64 = Platform(os="linux", architecture="amd64")
 ARM64 = Platform(os="linux", architecture="arm64", variant="v8")
 NAMES = st.from_regex(r"[a-z][a-z0-9]{0,8}(-[a-z0-9]{1,5}){0,2}", fullmatch=True)
 TEXTS = st.text(st.characters(codec="utf-8", exclude_categories=("Cs",)), max_size=30)
+INPUTS = st.from_regex(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,9}", fullmatch=True)
 DIGESTS = st.binary(min_size=1, max_size=4).map(digest_of)
 PATHS = TEXTS.map(lambda text: f"/{text}")
+
+
+def ordered(items: st.SearchStrategy[Any], key: str) -> st.SearchStrategy[tuple[Any, ...]]:
+    """Return tuples of up to three *items*, sorted by their attribute *key*, which no two share."""
+    name = attrgetter(key)
+    return st.lists(items, max_size=3, unique_by=name).map(lambda some: tuple(sorted(some, key=name)))
+
+
+def sdists(name: str) -> st.SearchStrategy[Sdist]:
+    sizes = st.integers(0, 2**40)
+    file = NAMES.map(lambda name: f"{name.replace('-', '_')}-1.0-py3-none-any.whl")
+    return st.builds(
+        Sdist,
+        file=st.sampled_from([f"{name}-1.0.tar.gz", f"{name.replace('-', '_').upper()}-1.0.zip"]),
+        size=sizes,
+        digest=DIGESTS,
+        builder=TEXTS,
+        requires=ordered(st.builds(Wheel, file=file, size=sizes, digest=DIGESTS), "file"),
+    )
 
 
 @st.composite
@@ -42,13 +66,14 @@ def packages(draw: st.DrawFn, name: str) -> Package:
         Wheel(file=file.format(tag), size=draw(st.integers(0, 2**40)), digest=draw(DIGESTS)) for tag in sorted(tags)
     )
     marker = draw(st.none() | st.just("platform_machine == 'x86_64'"))
-    return Package(name=name, version=version, wheels=wheels, marker=marker)
+    return Package(name=name, version=version, wheels=wheels, marker=marker, sdist=draw(st.none() | sdists(name)))
 
 
 @st.composite
 def connector_locks(draw: st.DrawFn) -> ConnectorLock:
     names = sorted(draw(st.sets(NAMES, max_size=4)))
     output = st.builds(Output, derivation=DIGESTS, manifest=DIGESTS)
+    inputs = st.builds(LockedInput, name=INPUTS, size=st.integers(0, 2**40), digest=DIGESTS)
     return ConnectorLock(
         name="source-x",
         base=draw(TEXTS),
@@ -57,6 +82,8 @@ def connector_locks(draw: st.DrawFn) -> ConnectorLock:
         environments=("sys_platform == 'linux'",),
         packages=tuple(draw(packages(name)) for name in names),
         outputs=draw(st.dictionaries(st.sampled_from([AMD64, ARM64]), output)),
+        inputs=draw(ordered(inputs, "name")),
+        impure=draw(st.sampled_from([(), ("hooks: network",)])),
     )
 
 
@@ -173,10 +200,77 @@ def test_a_lock_that_is_not_what_was_written_is_refused(text: str, message: str)
     assert "lock/pylock.source-x.toml" in str(caught.value)
 
 
-@given(st.integers(0, len(TEXT)), TEXTS)
+SDIST = Sdist(
+    file="charset-normalizer-3.5.2.tar.gz",
+    size=7,
+    digest=digest_of(b"s"),
+    builder="compilers",
+    requires=(Wheel(file="setuptools-80.9.0-py3-none-any.whl", size=8, digest=digest_of(b"r")),),
+)
+FULL = write_connector_lock(
+    replace(
+        LOCK,
+        packages=(replace(LOCK.packages[0], sdist=SDIST),),
+        inputs=(LockedInput(name="ca-bundle", size=9, digest=digest_of(b"i")),),
+        impure=("hooks: network",),
+    )
+)
+
+
+def test_what_is_built_and_read_is_told_in_a_standard_pylock_a_line_each() -> None:
+    import tomllib
+
+    lines = FULL.splitlines()
+    assert [line for line in lines if line not in TEXT.splitlines()] == [
+        "[packages.tool.reprobuild]",
+        f'sdist = {{name = "{SDIST.file}", size = 7, hashes = {{sha256 = "{SDIST.digest[7:]}"}}}}',
+        'builder = "compilers"',
+        "requires = [",
+        (
+            f'    {{path = "wheels/setuptools-80.9.0-py3-none-any.whl", size = 8, '
+            f'hashes = {{sha256 = "{SDIST.requires[0].digest[7:]}"}}}},'
+        ),
+        "inputs = [",
+        f'    {{name = "ca-bundle", size = 9, hashes = {{sha256 = "{digest_of(b"i")[7:]}"}}}},',
+        "impure = [",
+        '    "hooks: network",',
+    ]
+    (package,) = Pylock.from_dict(tomllib.loads(FULL)).packages
+    assert package.sdist is None, "an installer must never fall back to it"
+    assert package.wheels is not None
+    assert len(package.wheels) == 2
+
+
+def changed(old: str, new: str) -> str:
+    assert old in FULL
+    return FULL.replace(old, new, 1)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (changed('name = "ca-bundle"', 'name = "../ca"'), "'../ca' is not a name for a file"),
+        (changed('name = "ca-bundle", size', 'name = "ca-bundle", url = "x", size'), "url: a key that"),
+        (
+            changed("inputs = [", f'inputs = [{{name = "ca-bundle", size = 1, hashes = {{sha256 = "{"0" * 64}"}}}},'),
+            "twi",
+        ),
+        (changed(SDIST.file, "charset-1.tar.gz"), "is not a source distribution of charset-normalizer"),
+        (changed(SDIST.file, "charset-normalizer/3.tar.gz"), "is not a source distribution"),
+        (changed("builder = ", "build = "), "build: a key that"),
+        (changed("packages.tool.reprobuild", "packages.tool.other"), "other: a key that"),
+        (changed('    "hooks: network"', "    1"), "impure: not a list of strings"),
+    ],
+)
+def test_what_nobody_wrote_is_refused(text: str, message: str) -> None:
+    with pytest.raises(LockError, match=message):
+        parse_connector_lock(text, "source-x", where="lock")
+
+
+@given(st.integers(0, len(FULL)), TEXTS)
 def test_damage_anywhere_is_an_error_of_ours_or_none(position: int, noise: str) -> None:
     try:
-        parse_connector_lock(TEXT[:position] + noise + TEXT[position + len(noise) :], "source-x", where="lock")
+        parse_connector_lock(FULL[:position] + noise + FULL[position + len(noise) :], "source-x", where="lock")
     except Exception as error:
         assert type(error).__name__ in {"LockError", "SpecificationError"}, repr(error)
 
