@@ -164,6 +164,7 @@ def known_keys(folder: Path, table: str) -> set[str]:
     [
         (["Workspace keys"], ""),
         (["Base image keys"], "[base.one]"),
+        (["Base image expectations"], '[base.one]\nimage = "oci:x"\n[base.one.expect]'),
         (["Connector keys", "Folder keys"], "[connector.one]"),
     ],
 )

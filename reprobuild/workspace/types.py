@@ -7,13 +7,16 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from reprobuild.builder.compress import Compression
 from reprobuild.errors import SpecificationError
 from reprobuild.oci.reference import Reference
 from reprobuild.oci.types import Platform
 from reprobuild.workspace.hooks import HookSpec, InputSpec, SecretSpec
+
+if TYPE_CHECKING:
+    from reprobuild.workspace.expect import Expectations
 
 __all__ = [
     "DEFAULT_EPOCH",
@@ -64,7 +67,7 @@ class BaseSpec:
 
     ``pip`` is the version that the built image must have, None for whatever the base has; ``env`` is added to
     the base's own environment. ``builder`` names the base that sdists are built on, None for this one itself.
-    ``where`` is the file and key path that said so.
+    ``expect`` is its contract, None if it has none. ``where`` is the file and key path that said so.
     """
 
     name: str
@@ -74,6 +77,7 @@ class BaseSpec:
     timezone: str | None = None
     env: Mapping[str, str] = field(default_factory=dict)
     builder: str | None = None
+    expect: "Expectations | None" = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
