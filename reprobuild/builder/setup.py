@@ -11,24 +11,32 @@ from collections.abc import Iterable, Mapping
 from reprobuild.builder.site import base_links, site_of
 from reprobuild.builder.tree import Entry, directory, in_order, parents, regular_file, resolve, symlink, whiteout
 from reprobuild.derivation import Derivation
-from reprobuild.lockfile import BaseDirectory, normal_name
+from reprobuild.lockfile import BaseDirectory, BaseImage, BasePlatform, Wheel, normal_name
+from reprobuild.oci.types import Platform
 
-__all__ = ["folders", "setup_entries"]
+__all__ = ["folders", "prepared", "setup_entries"]
 
 
 def setup_entries(derivation: Derivation) -> list[tuple[Entry, bytes]]:
     """Return the entries of the setup layer in order, each with its content."""
-    links = base_links(derivation.base, derivation.platform)
+    return prepared(derivation.base, derivation.platform, derivation.installed, timezone=derivation.timezone)
+
+
+def prepared(
+    base: BaseImage, platform: Platform, wheels: Iterable[Wheel], *, timezone: str | None = None
+) -> list[tuple[Entry, bytes]]:
+    """Return the entries, in order and each with its content, that make *base* ready for *wheels*."""
+    links = base_links(base, platform)
     contents: dict[Entry, bytes] = {}
-    if zone := derivation.timezone:
-        contents[symlink(resolve("etc/localtime", links), f"/usr/share/zoneinfo/{zone}")] = b""
-        text = f"{zone}\n".encode()
+    if timezone is not None:
+        contents[symlink(resolve("etc/localtime", links), f"/usr/share/zoneinfo/{timezone}")] = b""
+        text = f"{timezone}\n".encode()
         contents[regular_file(resolve("etc/timezone", links), len(text))] = text
-    for path in _removed(derivation):
+    for path in _removed(base.platforms[platform], wheels):
         contents[whiteout(resolve(path.lstrip("/"), links))] = b""
-    site = site_of(derivation.base, derivation.platform)
+    site = site_of(base, platform)
     needed = [*(entry.path for entry in contents), *(f"{resolve(root, links)}/x" for root in site.roots)]
-    entries = [*contents, *folders(needed, derivation.base_platform.directories)]
+    entries = [*contents, *folders(needed, base.platforms[platform].directories)]
     return [(entry, contents.get(entry, b"")) for entry in in_order(entries)]
 
 
@@ -47,8 +55,7 @@ def folders(paths: Iterable[str], known: Iterable[BaseDirectory]) -> list[Entry]
     ]
 
 
-def _removed(derivation: Derivation) -> list[str]:
-    """Return the paths of the base's distributions that this image has in the lock's version."""
-    names = {normal_name(wheel.file.split("-")[0]) for wheel in derivation.installed}
-    distributions = derivation.base_platform.distributions
-    return sorted({path for item in distributions if normal_name(item.name) in names for path in item.paths})
+def _removed(base: BasePlatform, wheels: Iterable[Wheel]) -> list[str]:
+    """Return the paths of the base's distributions that are replaced by *wheels*."""
+    names = {normal_name(wheel.file.split("-")[0]) for wheel in wheels}
+    return sorted({path for item in base.distributions if normal_name(item.name) in names for path in item.paths})
