@@ -13,6 +13,8 @@ import anyio
 from anyio import to_thread
 
 from reprobuild.canonical import Digest
+from reprobuild.contract.facts import wanted_files
+from reprobuild.engines.executor import Executor
 from reprobuild.errors import LockError
 from reprobuild.gathering import gathered
 from reprobuild.image.layers import LayerReader, Selection
@@ -22,6 +24,7 @@ from reprobuild.oci.open import copy_blob
 from reprobuild.oci.source import Source
 from reprobuild.oci.types import Platform
 from reprobuild.progress import Progress, Task
+from reprobuild.resolver.base_contract import Held, held, is_remembered, remember, require_kept
 from reprobuild.resolver.installed import installed_distributions, installed_pip
 from reprobuild.resolver.interpreter import Python, find_interpreter, is_kept, is_program
 from reprobuild.resolver.platform_image import PlatformImage, platform_images
@@ -33,7 +36,6 @@ if TYPE_CHECKING:
 
 __all__ = ["resolve_base"]
 
-_SELECTION = Selection(kept=is_kept, scanned=is_program)
 _DOWNLOADS = 4
 """Layers of one image that are fetched at a time."""
 
@@ -47,16 +49,19 @@ async def resolve_base(
     progress: Progress,
     known: BaseImage | None,
     reread: bool = False,
+    executor: Executor | None = None,
 ) -> BaseImage:
     """Return what *spec*'s image is today on *platforms*; ``pip_wheel`` is left None.
 
-    If it is what *known* says, its facts are returned unread, unless *reread*; a moved tag shows as an ``index``
-    that differs from *known*'s. Raises LockError if a platform is missing, has no Python that can be told, or
-    differs from the others, and if the timezone is not there; ContentError for bytes that are not what they are
-    said to be; and what *source* raises. Variables that contradict the files are warned of.
+    If it is what *known* says and is known to keep *spec*'s contract, its facts are returned unread, unless
+    *reread*; a moved tag shows as an ``index`` that differs from *known*'s. What is read is held against the
+    contract, with *executor* for what has to be executed. Raises LockError if a platform is missing, has no Python
+    that can be told, or differs from the others, if the timezone is not there, and if the contract is broken;
+    ContentError for bytes that are not what they are said to be; and what *source* raises. Variables that
+    contradict the files are warned of, and what of the contract could not be checked.
     """
     root = await source.resolve()
-    if known is not None and not reread and _is_known(known, spec, platforms, root.digest):
+    if known is not None and not reread and _is_known(known, spec, platforms, root.digest, store):
         return replace(known, name=spec.name, pip_wheel=None)
     images = await platform_images(root, platforms, spec, source, store)
     readings = await gathered(
@@ -64,12 +69,17 @@ async def resolve_base(
     )
     for remark in dict.fromkeys(remark for reading in readings for remark in reading.remarks):
         progress.warn(remark)
-    return _agreed(spec, root.digest, dict(zip(platforms, readings, strict=True)))
+    base = _agreed(spec, root.digest, dict(zip(platforms, readings, strict=True)))
+    contracts = {platform: one.held for platform, one in zip(platforms, readings, strict=True) if one.held}
+    if contracts:
+        await require_kept(spec, contracts, executor, progress)
+        remember(spec, base, store)
+    return base
 
 
-def _is_known(known: BaseImage, spec: "BaseSpec", platforms: tuple[Platform, ...], index: Digest) -> bool:
+def _is_known(known: BaseImage, spec: "BaseSpec", platforms: tuple[Platform, ...], index: Digest, store: Store) -> bool:
     locked = (known.image, known.timezone, known.index, set(known.platforms))
-    return locked == (str(spec.image), spec.timezone, index, set(platforms))
+    return locked == (str(spec.image), spec.timezone, index, set(platforms)) and is_remembered(spec, known, store)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,18 +90,19 @@ class _Reading:
     pip: str | None
     locked: BasePlatform
     remarks: tuple[str, ...]
+    held: Held | None
 
 
 async def _reading(
     image: PlatformImage, spec: "BaseSpec", source: Source, store: Store, progress: Progress
 ) -> _Reading:
-    tree = await _tree(image, source, store, progress)
+    tree = await _tree(image, spec, source, store, progress)
     if spec.timezone is not None:
         check_timezone(tree, spec.timezone, where=spec.where)
-    return await to_thread.run_sync(_facts, image, tree)
+    return await to_thread.run_sync(_facts, image, spec, tree)
 
 
-def _facts(image: PlatformImage, tree: ImageTree) -> _Reading:
+def _facts(image: PlatformImage, spec: "BaseSpec", tree: ImageTree) -> _Reading:
     where = image.where
     python = find_interpreter(tree, image.config, image.platform, where=where)
     pip = installed_pip(tree, python, where=where)
@@ -107,6 +118,7 @@ def _facts(image: PlatformImage, tree: ImageTree) -> _Reading:
             distributions=installed_distributions(tree, python, where=where),
         ),
         remarks=(*python.remarks, *_lies(image, python, pip)),
+        held=held(spec, spec.expect, image, tree, python=python.version, pip=pip) if spec.expect else None,
     )
 
 
@@ -120,10 +132,11 @@ def _lies(image: PlatformImage, python: Python, pip: str | None) -> Iterator[str
             yield f"{image.where}: {variable} says {claim[:100]}, {found}; the files are believed"
 
 
-async def _tree(image: PlatformImage, source: Source, store: Store, progress: Progress) -> ImageTree:
+async def _tree(image: PlatformImage, spec: "BaseSpec", source: Source, store: Store, progress: Progress) -> ImageTree:
     """Read the layers in their order, each as soon as it is there."""
-    layers = image.manifest.layers
-    reader = LayerReader(store, _SELECTION, where=image.where)
+    layers, promised = image.manifest.layers, wanted_files(spec.expect)
+    selection = Selection(kept=lambda path: is_kept(path) or promised(path), scanned=is_program)
+    reader = LayerReader(store, selection, where=image.where)
     missing = [layer for layer in layers if not store.has(layer.digest, layer.size)]
     fetching = progress.task(f"fetching {image.where}", sum(layer.size for layer in missing)) if missing else None
     reading = progress.task(f"reading {image.where}", sum(layer.size for layer in layers))
