@@ -17,6 +17,7 @@ IMPURE = {"anyio", "asyncio", "httpx", "multiprocessing", "random", "secrets", "
 """What no pure module imports, not even inside a function."""
 
 SHELL = {
+    "builder/customized",
     "builder/executions",
     "builder/hooked",
     "builder/realise",
@@ -31,6 +32,7 @@ SHELL = {
     "resolver/base_image",
     "resolver/download",
     "resolver/fetch",
+    "resolver/inputs",
     "resolver/moved_tags",
     "resolver/update",
     "resolver/uv",
@@ -40,7 +42,7 @@ SHELL = {
 """The IO shell: the modules, and the one folder, that wait, spawn, ask the clock or read the environment."""
 
 HTTP = {"oci/authorization", "oci/registry", "oci/transport", "resolver/download"}
-"""Where HTTP is spoken: to registries through oci/transport, to the package index for wheels."""
+"""Where HTTP is spoken: to registries through oci/transport, to the package index for wheels and inputs."""
 
 
 @cache

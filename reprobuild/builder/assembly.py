@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from reprobuild.builder.base import stored_manifest
 from reprobuild.builder.connector import ConnectorFile
@@ -20,6 +21,9 @@ from reprobuild.image.index import RootLayer
 from reprobuild.lockfile import Wheel
 from reprobuild.oci.types import Descriptor
 from reprobuild.store import CHUNK, Store, machine_errors
+
+if TYPE_CHECKING:
+    from reprobuild.hooks.container import ContainerConfig
 
 __all__ = [
     "NamedLayer",
@@ -54,11 +58,21 @@ def stored_fragment(store: Store, key: Digest) -> Fragment | None:
     return fragment if store.has(fragment.blob, fragment.size) else None
 
 
-def keep_image(derivation: Derivation, key: Digest, layers: Sequence[NamedLayer], store: Store) -> Descriptor:
-    """Put the image of *derivation*, its base with *layers*, into *store* under *key*; return its manifest."""
+def keep_image(
+    derivation: Derivation,
+    key: Digest,
+    layers: Sequence[NamedLayer],
+    store: Store,
+    *,
+    config: "ContainerConfig | None" = None,
+) -> Descriptor:
+    """Put the image of *derivation*, its base with *layers*, into *store* under *key*; return its manifest.
+
+    *config* is how it is started where hooks have a say in that.
+    """
     base, base_config = stored_manifest(derivation.base, derivation.platform, store)
-    config, manifest = assemble_image(derivation, base, base_config, layers)
-    store.add(config.data)
+    document, manifest = assemble_image(derivation, base, base_config, layers, config=config)
+    store.add(document.data)
     store.add(manifest.data)
     store.write_record("output", key, {"manifest": manifest.descriptor.digest, "base": len(base.layers)})
     return manifest.descriptor

@@ -5,6 +5,7 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from reprobuild.builder.image import assemble_index
 from reprobuild.builder.outcome import BuiltImage, built_image
@@ -14,6 +15,9 @@ from reprobuild.oci.types import Descriptor, Platform
 from reprobuild.progress import Progress
 from reprobuild.store import Store
 from reprobuild.workspace import Workspace
+
+if TYPE_CHECKING:
+    from reprobuild.builder.hooked import Kit
 
 __all__ = ["BuildResult", "Plan", "build", "finished", "plan", "recorded"]
 
@@ -46,14 +50,16 @@ def finished(images: Plan, store: Store) -> tuple[BuildResult, ...] | None:
     return _results(images, built, store)
 
 
-async def build(images: Plan, store: Store, progress: Progress, *, workers: int) -> tuple[BuildResult, ...]:
+async def build(
+    images: Plan, store: Store, progress: Progress, *, workers: int, kit: "Kit | None" = None
+) -> tuple[BuildResult, ...]:
     """Build what is missing of *images* and return a result for each connector, in order.
 
-    Wheels, base manifests and configs must be in the store. *workers*: threads at most.
+    What must be in the store, and who needs a *kit*: see `realise`. *workers*: threads at most.
     """
     from reprobuild.builder.realise import realise  # noqa: PLC0415 - anyio and installer, where there is work
 
-    return _results(images, await realise(images, store, progress, workers=workers), store)
+    return _results(images, await realise(images, store, progress, workers=workers, kit=kit), store)
 
 
 def recorded(lock: ConnectorLock, result: BuildResult) -> ConnectorLock:

@@ -12,32 +12,43 @@ from reprobuild.canonical import Digest, canonical_json, parse_digest
 from reprobuild.engines.execution import Change, Changes, Execution, Observation
 from reprobuild.engines.executor import Executor, Listener, unheard
 from reprobuild.errors import ContentError
+from reprobuild.progress import Progress, Silent
 from reprobuild.store import Store
 
-__all__ = ["Executions", "parse_observation"]
+__all__ = ["Executions", "Secrets", "no_secrets", "parse_observation"]
+
+
+Secrets = Callable[[], Mapping[str, bytes]]
+"""Reads the bytes of secrets, by name, once something runs that may ask for them."""
+
+
+def no_secrets() -> Mapping[str, bytes]:
+    """Return nothing."""
+    return {}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Executions:
     """Runs executions on one engine, which is opened for the first that is not known.
 
-    ``secrets`` are the bytes that executions may ask for, by name. An execution with a network is run anew in every
-    build: nobody can say what it depends on.
+    An execution with a network is run anew in every build: nobody can say what it depends on.
     """
 
     store: Store
     open: Callable[[], Executor]
-    secrets: Mapping[str, bytes] = field(default_factory=dict)
+    progress: Progress = field(default_factory=Silent)
     listener: Listener = unheard
     _locks: dict[Digest, anyio.Lock] = field(default_factory=dict)
 
-    async def run(self, execution: Execution) -> Observation:
-        """Return what was seen of *execution*, now or before; raises what `Executor.run` does."""
+    async def run(self, execution: Execution, *, secrets: Secrets = no_secrets) -> Observation:
+        """Return what was seen of *execution*, now or before; raises what `Executor.run` does, and *secrets*."""
         key = execution.key
         async with self._locks.setdefault(key, anyio.Lock()):
             if not execution.network and (known := self._known(key)) is not None:
                 return known
-            seen = await self.open().run(execution, secrets=self.secrets, listener=self.listener)
+            task = self.progress.task(execution.what, unit="steps")
+            seen = await self.open().run(execution, secrets=secrets(), listener=self.listener)
+            task.finish()
             blob = self.store.add(canonical_json(_to_json(seen)))
             self.store.write_record("execution", key, {"observation": blob})
             return seen

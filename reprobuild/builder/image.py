@@ -22,6 +22,7 @@ from reprobuild.oci.types import (
 
 if TYPE_CHECKING:
     # A build with nothing to do makes an index and no layer.
+    from reprobuild.hooks.container import ContainerConfig
     from reprobuild.image.index import RootLayer
 
 __all__ = ["MOST_LAYERS", "Document", "assemble_image", "assemble_index"]
@@ -42,11 +43,17 @@ class Document:
 
 
 def assemble_image(
-    derivation: Derivation, base: Manifest, base_config: ImageConfig, layers: Sequence[tuple["RootLayer", str]]
+    derivation: Derivation,
+    base: Manifest,
+    base_config: ImageConfig,
+    layers: Sequence[tuple["RootLayer", str]],
+    *,
+    config: "ContainerConfig | None" = None,
 ) -> tuple[Document, Document]:
     """Return the config and the manifest of the image that has *layers*, each with a word for its history.
 
-    Base layers are taken as they are, under OCI's media types.
+    Base layers are taken as they are, under OCI's media types. *config*, where hooks have a say in it, is how the
+    image is started, in place of what *derivation* says.
     """
     count = len(base.layers) + len(layers)
     if count > MOST_LAYERS:
@@ -60,9 +67,9 @@ def assemble_image(
             "the base's config and manifest differ in their number of layers", where=derivation.base.image
         )
     created = _time(derivation.epoch)
-    config = ImageConfig(
+    image_config = ImageConfig(
         platform=base_config.platform,
-        config=_runtime(derivation, base_config),
+        config=_runtime(derivation, base_config) if config is None else _runtime_of(config, base_config),
         diff_ids=(*base_config.diff_ids, *(layer.diff_id for layer, _ in layers)),
         history=(
             *base_config.history,
@@ -70,7 +77,7 @@ def assemble_image(
         ),
         created=created,
     )
-    config_document = _document(config.to_json(), CONFIG)
+    config_document = _document(image_config.to_json(), CONFIG)
     manifest = Manifest(
         config=config_document.descriptor,
         layers=(*_base_layers(base), *(layer.descriptor for layer, _ in layers)),
@@ -102,7 +109,7 @@ def _base_layers(base: Manifest) -> list[Descriptor]:
 
 def _runtime(derivation: Derivation, base: ImageConfig) -> dict[str, Any]:
     """Return how the image is started: the base's settings with the derivation's on top."""
-    kept = {key: value for key, value in base.config.items() if key not in _OF_THE_BUILD_MACHINE and value is not None}
+    kept = _kept(base)
     env = {**base.env, **derivation.env}
     labels = {**(kept.get("Labels") or {}), **derivation.labels}
     kept["Env"] = [f"{name}={value}" for name, value in env.items()]
@@ -113,6 +120,28 @@ def _runtime(derivation: Derivation, base: ImageConfig) -> dict[str, Any]:
     if derivation.user is not None:
         kept["User"] = derivation.user
     return kept
+
+
+def _runtime_of(config: "ContainerConfig", base: ImageConfig) -> dict[str, Any]:
+    """Return how the image is started: the base's settings with *config*'s in their place."""
+    kept = _kept(base)
+    chosen = {
+        "Env": [f"{name}={value}" for name, value in config.env.items()],
+        "Entrypoint": list(config.entrypoint),
+        "WorkingDir": config.workdir,
+        "Labels": dict(config.labels),
+        "User": config.user,
+    }
+    for key, value in chosen.items():
+        kept.pop(key, None)
+        if value or key in {"Env", "Entrypoint"}:
+            kept[key] = value
+    return kept
+
+
+def _kept(base: ImageConfig) -> dict[str, Any]:
+    """Return the base's settings but those that say how it was made."""
+    return {key: value for key, value in base.config.items() if key not in _OF_THE_BUILD_MACHINE and value is not None}
 
 
 def _document(value: Mapping[str, Any], media_type: str) -> Document:

@@ -7,6 +7,7 @@ as many threads as there are processors. Then every image is assembled from what
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import TYPE_CHECKING
 
 import anyio
 import anyio.from_thread
@@ -34,22 +35,28 @@ from reprobuild.oci.types import Descriptor
 from reprobuild.progress import Progress, Silent, Task
 from reprobuild.store import Store
 
+if TYPE_CHECKING:
+    from reprobuild.builder.hooked import Kit
+
 __all__ = ["realise"]
 
 
 async def realise(
-    images: Sequence[PlannedImage], store: Store, progress: Progress, *, workers: int
+    images: Sequence[PlannedImage], store: Store, progress: Progress, *, workers: int, kit: "Kit | None" = None
 ) -> tuple[BuiltImage, ...]:
     """Build what is missing of *images* and return them all, in order.
 
-    Wheels, base manifests and configs must be in the store. *workers*: threads at most.
+    Wheels, base manifests and configs must be in the store; of images with hooks the base's layers and the hooks'
+    inputs, too, and such images need a *kit*. *workers*: threads at most.
     """
     work = _Work(store=store, limiter=anyio.CapacityLimiter(workers))
     await work.make_layers([image.derivation for image in images if image.manifest is None], progress)
 
     async def one(image: PlannedImage) -> BuiltImage:
         manifest = image.manifest
-        if manifest is None:
+        if manifest is None and image.derivation.hooks:
+            manifest = await _hooked(image, store, kit)
+        elif manifest is None:
             manifest = await anyio.to_thread.run_sync(_assembled, image, store, limiter=work.limiter)
         return built_image(image, manifest, store, cached=image.manifest is not None)
 
@@ -118,3 +125,14 @@ def _assembled(image: PlannedImage, store: Store) -> Descriptor:
     derivation = image.derivation
     layers = [setup_layer(derivation, store), *wheel_layers(derivation, store), connector_layer(derivation, store)]
     return keep_image(derivation, image.key, layers, store)
+
+
+async def _hooked(image: PlannedImage, store: Store, kit: "Kit | None") -> Descriptor:
+    """Put an image together whose hooks have a say in it."""
+    from reprobuild.builder.hooked import hooked_layers  # noqa: PLC0415 - most images have no hooks
+
+    if kit is None:
+        message = "hooks are run with a kit"
+        raise ValueError(message)
+    layers, config = await hooked_layers(image.derivation, store, kit)
+    return keep_image(image.derivation, image.key, layers, store, config=config)

@@ -16,6 +16,9 @@ from reprobuild.image.tree import ImageTree, Node
 
 __all__ = ["StepEntry", "step_entries"]
 
+_XATTRS = frozenset({"security.capability"})
+"""Extended attributes that are kept; others are the taste of a filesystem or of a security module."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepEntry:
@@ -58,7 +61,11 @@ def _checked(changes: Changes, where: str) -> Iterator[Change]:
             )
         if any(part.startswith(".wh.") for part in entry.path.split("/")):
             raise ContentError(f"/{entry.path} would be read as a whiteout", where=where, hint="call it something else")
-        yield change
+        yield replace(change, entry=replace(entry, xattrs=_allowed(entry.xattrs)))
+
+
+def _allowed(xattrs: tuple[tuple[str, bytes], ...]) -> tuple[tuple[str, bytes], ...]:
+    return tuple(pair for pair in xattrs if pair[0] in _XATTRS)
 
 
 def _differs(change: Change, before: Node | None) -> bool:
@@ -102,20 +109,21 @@ def _linked(entries: Mapping[str, StepEntry], present: Mapping[str, Change]) -> 
 def _gone(changes: Changes, present: Mapping[str, Change], below: ImageTree) -> set[str]:
     """Return the outermost paths of *below* that are there no more."""
     gone: set[str] = set()
+    alive = {*present, *(parent for path in present for parent in parents(path))}
     for path in changes.removed:
-        gone.update(_gone_at(checked_path(path), present, below))
+        gone.update(_gone_at(checked_path(path), present, alive, below))
     return {path for path in gone if gone.isdisjoint(parents(path))}
 
 
-def _gone_at(path: str, present: Mapping[str, Change], below: ImageTree) -> Iterator[str]:
+def _gone_at(path: str, present: Mapping[str, Change], alive: set[str], below: ImageTree) -> Iterator[str]:
     node, now = below.get(path), present.get(path)
     if node is None or is_masked(path):
         return
-    if now is None and not _holds_masked(path, below):
+    if path not in alive and not _holds_masked(path, below):
         yield path
     elif node.kind == "directory" and (now is None or now.entry.kind == "directory"):
         for name in below.names(path):
-            yield from _gone_at(f"{path}/{name}", present, below)
+            yield from _gone_at(f"{path}/{name}", present, alive, below)
 
 
 def _holds_masked(path: str, below: ImageTree) -> bool:
@@ -127,5 +135,5 @@ def _parent(path: str, present: Mapping[str, Change], below: ImageTree) -> Entry
     if (change := present.get(path)) is not None and change.entry.kind == "directory":
         return change.entry
     if (node := below.get(path)) is not None and node.kind == "directory":
-        return replace(directory(path, mode=node.mode, uid=node.uid, gid=node.gid), xattrs=node.xattrs)
+        return replace(directory(path, mode=node.mode, uid=node.uid, gid=node.gid), xattrs=_allowed(node.xattrs))
     return directory(path)

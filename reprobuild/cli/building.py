@@ -119,6 +119,7 @@ def _realised(
     if results is not None and not whole:
         return results
     from reprobuild.builder.build import build as build_all
+    from reprobuild.cli.kit import open_kit
     from reprobuild.cli.loop import run_async
     from reprobuild.cli.progress import open_display
     from reprobuild.cli.supply import supply, supply_layers
@@ -127,7 +128,10 @@ def _realised(
 
         async def work() -> tuple["BuildResult", ...]:
             await supply(images, workspace, lock, store, progress=display, offline=offline)
-            built = await build_all(images, store, display, workers=len(os.sched_getaffinity(0)))
+            kit = None
+            if any(image.derivation.hooks for image in images):
+                kit = open_kit(workspace, store, display, settings)
+            built = await build_all(images, store, display, workers=len(os.sched_getaffinity(0)), kit=kit)
             if whole:
                 await supply_layers(images, workspace, store, progress=display, offline=offline)
             return built

@@ -1,4 +1,4 @@
-"""What a build lacks, brought into the store before it begins: wheels, and the documents of base images."""
+"""What a build lacks, brought into the store before it begins: wheels, inputs, and the documents of base images."""
 
 import os
 from typing import TYPE_CHECKING
@@ -11,6 +11,7 @@ from reprobuild.oci.open import open_source
 from reprobuild.oci.reference import RegistryReference, parse_reference
 from reprobuild.progress import Progress
 from reprobuild.resolver.fetch import fetch_base, fetch_wheels, needed_wheels
+from reprobuild.resolver.inputs import supply_inputs
 from reprobuild.store import Store
 
 if TYPE_CHECKING:
@@ -22,14 +23,22 @@ __all__ = ["supply", "supply_layers"]
 async def supply(
     images: Plan, workspace: "Workspace", lock: Lock, store: Store, *, progress: Progress, offline: bool
 ) -> None:
-    """Have in *store* what building *images* needs and no more: a base's layers are not read (design §8)."""
+    """Have in *store* what building *images* needs and no more.
+
+    A base's layers are not read (design §8), unless something runs on them.
+    """
     missing = {wheel.digest for wheel in missing_wheels(images, store)}
     names = list(dict.fromkeys(image.derivation.connector for image in images))
     needed = [one for one in needed_wheels(workspace, lock, names, store) if one.wheel.digest in missing]
     await fetch_wheels(needed, workspace.root, store, progress=progress, offline=offline)
+    for name in dict.fromkeys(image.derivation.connector for image in images if image.manifest is None):
+        await supply_inputs(workspace.connectors[name], lock.connectors[name], store, progress, offline)
     for image in images:
         base, locked = image.derivation.base, image.derivation.base_platform
         reference = parse_reference(base.image)
+        if image.manifest is None and image.derivation.hooks:
+            platforms = [image.derivation.platform]
+            await fetch_base(workspace, base, store, progress=progress, offline=offline, platforms=platforms)
         if locked.manifest in store and locked.config in store:
             continue
         if offline and isinstance(reference, RegistryReference):

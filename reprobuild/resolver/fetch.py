@@ -17,9 +17,10 @@ from reprobuild.lockfile import BaseImage, Lock, Wheel
 from reprobuild.oci.open import copy_blob, open_source
 from reprobuild.oci.reference import RegistryReference, parse_reference
 from reprobuild.oci.source import DOCUMENT_LIMIT
-from reprobuild.oci.types import MANIFEST, Descriptor, parse_manifest
+from reprobuild.oci.types import MANIFEST, Descriptor, Platform, parse_manifest
 from reprobuild.progress import Progress
 from reprobuild.resolver.distributions import offers_of
+from reprobuild.resolver.inputs import supply_inputs
 from reprobuild.resolver.offers import Offer
 from reprobuild.resolver.placing import place, take
 from reprobuild.selection import selected
@@ -56,14 +57,16 @@ async def fetch(
 ) -> None:
     """Have everything that building the connectors *names* needs in the store, and their wheels in ``lock/wheels``.
 
-    With *offline*, only this machine is looked at. Raises LockError for a wheel that is nowhere to be found,
-    ContentError for one that is another, and what networks raise. What has been fetched stays, so that the
-    next try has less to do.
+    With *offline*, only this machine is looked at. Raises LockError for a wheel or input that is nowhere to be found,
+    ContentError for one that is another, and what networks raise. What has been fetched stays, so that the next try
+    has less to do.
     """
     from anyio import to_thread  # noqa: PLC0415
 
     needed = needed_wheels(workspace, lock, names, store)
     await fetch_wheels(needed, workspace.root, store, progress=progress, offline=offline)
+    for name in names:
+        await supply_inputs(workspace.connectors[name], lock.connectors[name], store, progress, offline)
     for base in sorted({lock.connectors[name].base for name in names}):
         await fetch_base(workspace, lock.bases[base], store, progress=progress, offline=offline)
     await to_thread.run_sync(place, [one.wheel for one in needed], workspace.root, store)
@@ -139,13 +142,19 @@ def _stored(offer: Offer, store: Store) -> Wheel | None:
 
 
 async def fetch_base(
-    workspace: "Workspace", base: BaseImage, store: Store, *, progress: Progress, offline: bool = False
+    workspace: "Workspace",
+    base: BaseImage,
+    store: Store,
+    *,
+    progress: Progress,
+    offline: bool = False,
+    platforms: Collection[Platform] = (),
 ) -> None:
-    """Have the manifests, configs and layers of *base* in the store, for all its platforms.
+    """Have the manifests, configs and layers of *base* in the store, for *platforms* or for all that it has.
 
     With *offline*, a base image on disk is still read, one in a registry is not: LockError.
     """
-    absent = _absent(base, store)
+    absent = _absent(base, store, platforms)
     if not absent:
         return
     reference = parse_reference(base.image)
@@ -163,14 +172,18 @@ async def fetch_base(
             task = progress.task(f"fetching {base.name}", sum(blob.size for blob in absent))
             await gathered([partial(copy_blob, source, blob, store, task=task) for blob in absent], limit=_QUESTIONS)
             task.finish()
-            absent = _absent(base, store)
+            absent = _absent(base, store, platforms)
     finally:
         await source.close()
 
 
-def _absent(base: BaseImage, store: Store) -> list[Descriptor]:
+def _absent(base: BaseImage, store: Store, platforms: Collection[Platform]) -> list[Descriptor]:
     """Return what the store lacks of *base*: manifests first, for without them the rest is not known."""
-    manifests = [Descriptor(media_type=MANIFEST, digest=one.manifest, size=one.size) for one in base.platforms.values()]
+    manifests = [
+        Descriptor(media_type=MANIFEST, digest=one.manifest, size=one.size)
+        for platform, one in base.platforms.items()
+        if not platforms or platform in platforms
+    ]
     if absent := [one for one in manifests if not store.has(one.digest, one.size)]:
         return absent
     blobs: dict[str, Descriptor] = {}

@@ -1,0 +1,97 @@
+"""The layers of an image that has hooks: what is assembled and what is executed, in turn (design §8)."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+from anyio import to_thread
+
+from reprobuild.builder.account import ROOT
+from reprobuild.builder.assembly import NamedLayer, connector_layer, setup_layer, wheel_layers
+from reprobuild.builder.base import stored_manifest
+from reprobuild.builder.container import Container, at_start, installed, labelled, program_execution
+from reprobuild.builder.customized import Customized
+from reprobuild.builder.executions import Executions, Secrets
+from reprobuild.builder.hook import Hook, Stage
+from reprobuild.builder.step import stepped
+from reprobuild.canonical import digest_of
+from reprobuild.derivation import Derivation
+from reprobuild.errors import ContentError
+from reprobuild.hooks.container import ContainerConfig
+from reprobuild.store import Store, machine_errors
+
+__all__ = ["Kit", "hooked_layers"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kit:
+    """What hooks are run with: an engine behind ``executions``, and the secrets of a connector by its name."""
+
+    executions: Executions
+    secrets: Callable[[str], Secrets]
+
+
+async def hooked_layers(
+    derivation: Derivation, store: Store, kit: Kit
+) -> tuple[tuple[NamedLayer, ...], ContainerConfig]:
+    """Return the layers of the image of *derivation* above its base, and how it is started after its hooks.
+
+    Fragments of wheels, the base's layers and declared inputs are in *store*. Raises what `Executor.run` does, and
+    SpecificationError for a customization that fails by itself.
+    """
+    run = _HookRun(derivation=derivation, store=store, kit=kit)
+    container = at_start(derivation, *stored_manifest(derivation.base, derivation.platform, store))
+    setup = await to_thread.run_sync(setup_layer, derivation, store)
+    before = await run.stage("pre-install", container.with_layers([setup]))
+    wheels = await to_thread.run_sync(wheel_layers, derivation, store)
+    own = await to_thread.run_sync(connector_layer, derivation, store)
+    after = await run.stage("post-install", installed(before.with_layers([*wheels, own]), derivation))
+    after = labelled(after, derivation)
+    return after.made, after.config
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _HookRun:
+    """Runs the hooks of one derivation."""
+
+    derivation: Derivation
+    store: Store
+    kit: Kit
+
+    async def stage(self, stage: Stage, container: Container) -> Container:
+        """Return *container* after all hooks of *stage*, which is as it was before if there are none."""
+        for hook in self.derivation.hooks:
+            if hook.kind == stage:
+                container = await self._program(hook, container)
+            elif hook.kind == "customization":
+                container = await self._customized(hook, stage, container)
+        return container
+
+    async def _program(self, hook: Hook, container: Container) -> Container:
+        self._keep(hook)
+        execution = program_execution(hook, container, self.derivation, ROOT)
+        seen = await self.kit.executions.run(execution, secrets=self.kit.secrets(self.derivation.connector))
+        word = f"hook {hook.kind}"
+        return await to_thread.run_sync(
+            partial(stepped, container, seen.changes, self.derivation, self.store, word=word, where=execution.what)
+        )
+
+    async def _customized(self, hook: Hook, stage: Stage, container: Container) -> Container:
+        self._keep(hook)
+        secrets = self.kit.secrets(self.derivation.connector)
+        run = Customized(
+            derivation=self.derivation,
+            store=self.store,
+            executions=self.kit.executions,
+            secrets=secrets,
+            start=container,
+        )
+        return await run.after(hook, stage)
+
+    def _keep(self, hook: Hook) -> None:
+        """Have the hook's bytes in the store; they may not have changed since the derivation named their digest."""
+        with machine_errors(hook.source):
+            data = hook.source.read_bytes()
+        if digest_of(data) != hook.digest:
+            raise ContentError("changed while it was read", where=str(hook.source), hint="run the command again")
+        self.store.add(data)

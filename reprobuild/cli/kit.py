@@ -1,0 +1,33 @@
+"""What executed steps are run with, as the command line has it: the engine, the secrets, and who listens."""
+
+from functools import cache, partial
+from typing import TYPE_CHECKING
+
+from reprobuild.cli.secrets import read_secrets
+from reprobuild.cli.settings import Settings
+
+if TYPE_CHECKING:
+    from reprobuild.builder.hooked import Kit
+    from reprobuild.engines.executor import Executor
+    from reprobuild.progress import Progress
+    from reprobuild.store import Store
+    from reprobuild.workspace import Workspace
+
+__all__ = ["open_kit"]
+
+
+def open_kit(workspace: "Workspace", store: "Store", progress: "Progress", settings: Settings) -> "Kit":
+    """Return what the hooks of *workspace* are run with; no engine is opened before one of them has to run."""
+    from reprobuild.builder.executions import Executions
+    from reprobuild.builder.hooked import Kit
+    from reprobuild.engines.executor import unheard
+
+    @cache
+    def engine() -> "Executor":
+        from reprobuild.engines.open import open_executor
+
+        return open_executor("embedded", store)
+
+    listener = progress.note if settings.verbose else unheard
+    executions = Executions(store=store, open=engine, progress=progress, listener=listener)
+    return Kit(executions=executions, secrets=lambda name: partial(read_secrets, workspace, name))
