@@ -1,0 +1,1 @@
+"""Airbyte's `build_customization.py`, run without a Dagger engine: its container operations as data."""
