@@ -19,6 +19,9 @@ class Scenario(StrEnum):
     FURTHER = "further connector"
     FURTHER_COLD = "further connector, no cache"
     NOOP = "no-op"
+    WITHOUT_HOOK = "without a hook, cold"
+    HOOK = "with a hook, cold"
+    HOOK_NOOP = "with a hook, unchanged"
 
     @property
     def further(self) -> bool:

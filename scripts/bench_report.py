@@ -10,6 +10,8 @@ __all__ = ["Findings", "markdown", "table", "verdicts"]
 
 OURS = "reprobuild"
 YARDSTICK = "BuildKit"
+_HOOK_GOAL = 1.5
+"""Seconds that a hook which writes one file may add to a cold build."""
 _COLUMNS = (Scenario.COLD, Scenario.FURTHER, Scenario.FURTHER_COLD, Scenario.NOOP)
 _MEMORY_GOAL = 200_000_000
 
@@ -63,6 +65,12 @@ An image is told by its manifest's digest (reprobuild, buildah) or its config's 
 was made), layers by the digests of their uncompressed bytes. 1 in both columns is a reproducible build. BuildKit of
 this age has no way to set the time of files.
 
+## Hooks
+
+The further connector built by reprobuild from the same store, without a hook and with a `hooks/post-install` that
+writes one file. What the hook adds is the base and all wheels unpacked once, a sandbox, and a layer.
+
+{hooks}
 ## Machine
 
 {machine}
@@ -123,6 +131,7 @@ def markdown(findings: Findings) -> str:
         memory=_memory(findings),
         sizes=_sizes(findings),
         sameness=_sameness(findings),
+        hooks=_hooks(findings),
         machine=table(("Machine and tools", ""), findings.facts),
     )
 
@@ -138,6 +147,9 @@ def verdicts(findings: Findings) -> list[str]:
         ratio = findings.ratio(YARDSTICK, theirs, ours)
         if ratio is not None:
             lines.append(f"{what}: {ratio:.1f} times as fast; goal {goal:g}: {_judged(ratio >= goal)}")
+    if (added := _added(findings)) is not None:
+        asked = f"goal at most {_HOOK_GOAL:g} s"
+        lines.append(f"a hook that writes one file, cold: {added:.2f} s more; {asked}: {_judged(added <= _HOOK_GOAL)}")
     peak = max((result.memory for (tool, _), result in findings.results.items() if tool == OURS), default=None)
     if peak is not None:
         asked = f"goal at most {_megabytes(_MEMORY_GOAL)}"
@@ -151,6 +163,19 @@ def _judged(reached: bool) -> str:  # noqa: FBT001
 
 def _times(findings: Findings) -> str:
     return table(("seconds, median (shortest to longest)", *_COLUMNS), _cells(findings, _time))
+
+
+def _added(findings: Findings) -> float | None:
+    """Return the seconds that the hook adds to a cold build, None if that was not measured."""
+    bare, hooked = (findings.results.get((OURS, case)) for case in (Scenario.WITHOUT_HOOK, Scenario.HOOK))
+    return hooked.seconds - bare.seconds if bare and hooked else None
+
+
+def _hooks(findings: Findings) -> str:
+    cases = (Scenario.WITHOUT_HOOK, Scenario.HOOK, Scenario.HOOK_NOOP)
+    results = [(case, findings.results.get((OURS, case))) for case in cases]
+    rows = [(case, _time(result), _megabytes(result.memory)) for case, result in results if result]
+    return table(("reprobuild", "seconds, median (shortest to longest)", "peak memory"), rows)
 
 
 def _memory(findings: Findings) -> str:

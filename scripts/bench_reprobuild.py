@@ -24,16 +24,27 @@ __all__ = ["CONNECTOR", "PLATFORM", "Reprobuild", "make_workspace"]
 CONNECTOR = "source-notion"
 PLATFORM = "linux/amd64"
 _FURTHER = "source-further"
+_HOOKED = "source-hooked"
+_HOOK = "#!/bin/sh\necho 'one file' >/one-file\n"
 _PROJECT = """\
 [project]
-name = "source-further"
+name = "{name}"
 version = "1.0.0"
 dependencies = {dependencies}
 
 [tool.reprobuild]
 packages = []
-labels = {{ "io.airbyte.name" = "source-further" }}
+labels = {{ "io.airbyte.name" = "{name}" }}
 """
+_STARTS = {
+    Scenario.COLD: CONNECTOR,
+    Scenario.NOOP: CONNECTOR,
+    Scenario.FURTHER: _FURTHER,
+    Scenario.WITHOUT_HOOK: _FURTHER,
+    Scenario.HOOK: _HOOKED,
+    Scenario.HOOK_NOOP: _HOOKED,
+}
+"""What is built in each scenario."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,7 +84,14 @@ class Reprobuild:
 
     def cases(self) -> list[Case]:
         """Return the scenarios."""
-        steps = ((Scenario.COLD, self._cold), (Scenario.NOOP, self._noop), (Scenario.FURTHER, self._further))
+        steps = (
+            (Scenario.COLD, self._cold),
+            (Scenario.NOOP, self._noop),
+            (Scenario.FURTHER, self._further),
+            (Scenario.WITHOUT_HOOK, partial(self._from_fetched, Scenario.WITHOUT_HOOK)),
+            (Scenario.HOOK, partial(self._from_fetched, Scenario.HOOK)),
+            (Scenario.HOOK_NOOP, self._hook_noop),
+        )
         return [
             Case(tool=self.name, scenario=scenario, run=run, built=partial(self._built, scenario))
             for scenario, run in steps
@@ -83,8 +101,14 @@ class Reprobuild:
         """Write the image to *folder* as an image layout."""
         return self._build(CONNECTOR, self.warm, "--output", f"oci:{folder}")
 
-    def _cold(self, _: int) -> Sample:
-        return self._build(CONNECTOR, self._fresh(self.fetched, Scenario.COLD))
+    def _cold(self, number: int) -> Sample:
+        return self._from_fetched(Scenario.COLD, number)
+
+    def _from_fetched(self, scenario: Scenario, _: int) -> Sample:
+        return self._build(_STARTS[scenario], self._fresh(self.fetched, scenario))
+
+    def _hook_noop(self, _: int) -> Sample:
+        return self._build(_HOOKED, self._store(Scenario.HOOK))
 
     def _noop(self, _: int) -> Sample:
         return self._build(CONNECTOR, self.warm)
@@ -102,14 +126,15 @@ class Reprobuild:
         return copy
 
     def _store(self, scenario: Scenario) -> Path:
-        return self.warm if scenario is Scenario.NOOP else self.folder / scenario.name.lower()
+        shared = {Scenario.NOOP: self.warm, Scenario.HOOK_NOOP: self.folder / Scenario.HOOK.name.lower()}
+        return shared.get(scenario, self.folder / scenario.name.lower())
 
     def _build(self, connector: str, store: Path, *options: str) -> Sample:
         words = ("build", connector, "--platform", PLATFORM, "--offline", *options)
         return timed(self._command(*words), self.log, self._environ(store))
 
     def _built(self, scenario: Scenario) -> Built:
-        name, store = _FURTHER if scenario.further else CONNECTOR, self._store(scenario)
+        name, store = _STARTS[scenario], self._store(scenario)
         words = ("--quiet", "build", name, "--platform", PLATFORM, "--offline", "--json")
         answer = json.loads(said(self._command(*words), self.log, self._environ(store)))
         digest = answer["connectors"][0]["images"][0]["manifest"]["digest"]
@@ -126,23 +151,35 @@ class Reprobuild:
 
 
 def make_workspace(root: Path, folder: Path) -> Path:
-    """Make *folder* a copy of the workspace *root* with a further connector of the same wheels; return it."""
+    """Make *folder* a copy of the workspace *root* with two connectors more, of the same wheels; return it.
+
+    One of them has a hook that writes one file after everything is installed.
+    """
     folder.mkdir()
     for name in ("pyproject.toml", BASE_LOCK):
         shutil.copy(root / name, folder / name)
     (folder / "build").mkdir()
     (folder / "build" / "base").symlink_to(root / "build" / "base")
     (folder / "lock").mkdir()
-    for name in (CONNECTOR, _FURTHER):
+    for name in (CONNECTOR, _FURTHER, _HOOKED):
         shutil.copy(root / lock_path(CONNECTOR), folder / lock_path(name))
     if (root / "lock" / "wheels").is_dir():
         shutil.copytree(root / "lock" / "wheels", folder / "lock" / "wheels")
-    further = folder / "connectors" / _FURTHER
-    further.mkdir(parents=True)
     requirements = list(read_lock(root, [CONNECTOR]).connectors[CONNECTOR].requirements)
-    (further / "pyproject.toml").write_text(_PROJECT.format(dependencies=json.dumps(requirements)), encoding="utf-8")
-    (further / "main.py").write_text(main_file(0), encoding="utf-8")
+    for name in (_FURTHER, _HOOKED):
+        _make_connector(folder / "connectors" / name, requirements)
+    hook = folder / "connectors" / _HOOKED / "hooks" / "post-install"
+    hook.parent.mkdir()
+    hook.write_text(_HOOK, encoding="utf-8")
+    hook.chmod(0o755)
     return folder
+
+
+def _make_connector(folder: Path, requirements: list[str]) -> None:
+    folder.mkdir(parents=True)
+    project = _PROJECT.format(name=folder.name, dependencies=json.dumps(requirements))
+    (folder / "pyproject.toml").write_text(project, encoding="utf-8")
+    (folder / "main.py").write_text(main_file(0), encoding="utf-8")
 
 
 def _link_tree(source: Path, destination: Path) -> None:
