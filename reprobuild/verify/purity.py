@@ -1,0 +1,125 @@
+"""Do hooks do the same twice? Each execution is run on two machines that differ, and what was seen is compared.
+
+The second machine has another hostname, another number of processors, other process ids and directories in another
+order, and its clock has gone on. A hook that passes may still depend on something else; one that fails is named
+with the first path that differs, and with the cause.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from reprobuild.builder.executions import Executions, Secrets
+from reprobuild.builder.hooked import Kit, hooked_layers
+from reprobuild.builder.step_layer import StepEntry, step_entries
+from reprobuild.derivation import Derivation
+from reprobuild.engines.execution import Execution, Observation
+from reprobuild.engines.executor import Executor, Listener, unheard
+from reprobuild.image.index import tree_of
+from reprobuild.store import Store
+from reprobuild.verify.cause import Cause
+from reprobuild.verify.content import content_cause
+from reprobuild.verify.metadata import metadata_causes
+
+__all__ = ["Impurity", "Recorder", "impurity"]
+
+_LARGEST = 64 * 1024 * 1024
+"""Bytes of a file whose contents are compared for a cause."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Impurity:
+    """The first thing that an execution did otherwise on the second machine.
+
+    ``place`` is an absolute path in the image, or the member of the execution that differs.
+    """
+
+    what: str
+    place: str
+    cause: Cause
+    detail: str
+
+    def __str__(self) -> str:
+        return f"{self.what}: {self.place}: {self.cause}" + (f" ({self.detail})" if self.detail else "")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recorder:
+    """An executor that notes what it ran and what was seen, in order."""
+
+    executor: Executor
+    runs: list[tuple[Execution, Observation]] = field(default_factory=list)
+
+    @property
+    def name(self) -> str:
+        """The name of the engine behind it."""
+        return self.executor.name
+
+    async def run(
+        self, execution: Execution, *, secrets: Mapping[str, bytes] = {}, listener: Listener = unheard
+    ) -> Observation:
+        """Run *execution* on the engine behind it."""
+        seen = await self.executor.run(execution, secrets=secrets, listener=listener)
+        self.runs.append((execution, seen))
+        return seen
+
+
+async def impurity(
+    derivation: Derivation, store: Store, engines: tuple[Executor, Executor], secrets: Secrets, *, listener: Listener
+) -> tuple[Impurity | None, int]:
+    """Run the hooks of *derivation* on both *engines*; return what differs first, and how many executions ran.
+
+    Nothing that is remembered is used, and nothing of this is remembered. Raises what `hooked_layers` does.
+    """
+    recorders = tuple(Recorder(executor=engine) for engine in engines)
+    for recorder in recorders:
+        executions = Executions(store=store, open=lambda one=recorder: one, listener=listener, fresh=True)
+        await hooked_layers(derivation, store, Kit(executions=executions, secrets=lambda _: secrets))
+    first, second = (recorder.runs for recorder in recorders)
+    return next(_differences(first, second, store), None), len(first)
+
+
+def _differences(
+    first: Sequence[tuple[Execution, Observation]], second: Sequence[tuple[Execution, Observation]], store: Store
+) -> Iterator[Impurity]:
+    """Yield how two runs differ, step by step."""
+    for (one, seen), (other, seen_again) in zip(first, second, strict=False):
+        if one.key != other.key:
+            yield _otherwise(one, other)
+            return
+        yield from _of_step(one, seen, seen_again, store)
+    if len(first) != len(second):
+        ran = (first if len(first) > len(second) else second)[min(len(first), len(second))][0]
+        yield Impurity(what=ran.what, place="step", cause="contents", detail="it ran only once in two builds")
+
+
+def _otherwise(one: Execution, other: Execution) -> Impurity:
+    """Say in which member two executions differ that should be one."""
+    values, others = one.to_json(), other.to_json()
+    member = next(member for member in values if values[member] != others[member])
+    detail = f"{values[member]} → {others[member]}"[:200]
+    return Impurity(what=one.what, place=member, cause="time or random value", detail=detail)
+
+
+def _of_step(execution: Execution, seen: Observation, again: Observation, store: Store) -> Iterator[Impurity]:
+    tree = tree_of(execution.layers, store, where=execution.what)
+    one, other = (
+        {step.entry.path: step for step in step_entries(found.changes, tree, where=execution.what)}
+        for found in (seen, again)
+    )
+    for path in sorted({*one, *other}, key=str.encode):
+        if one.get(path) != other.get(path):
+            cause, detail = _cause(path, one.get(path), other.get(path), store)
+            yield Impurity(what=execution.what, place=f"/{path}", cause=cause, detail=detail)
+
+
+def _cause(path: str, one: StepEntry | None, other: StepEntry | None, store: Store) -> tuple[Cause, str]:
+    if one is None or other is None:
+        return "file only in one", "the second run " + ("made it" if one is None else "did not make it")
+    if one.entry.kind != other.entry.kind:
+        return "type changed", f"{one.entry.kind} → {other.entry.kind}"
+    if one.digest and other.digest and one.digest != other.digest:
+        if max(one.entry.size, other.entry.size) > _LARGEST:
+            return "contents", f"{one.entry.size} bytes → {other.entry.size} bytes"
+        return content_cause(path, store.read(one.digest), store.read(other.digest))
+    found = next(metadata_causes(one.entry, other.entry), None)
+    return ("contents", "") if found is None else (found[0], f"{found[1]} → {found[2]}")
