@@ -38,6 +38,8 @@ SHELL = {
     "resolver/fetch",
     "resolver/inputs",
     "resolver/moved_tags",
+    "resolver/native_needs",
+    "resolver/wheel_elf",
     "resolver/update",
     "resolver/uv",
     "gathering",
