@@ -19,7 +19,7 @@ from reprobuild.oci.types import Descriptor
 from reprobuild.progress import Task
 from reprobuild.store import Store
 
-__all__ = ["IndexedFile", "RootLayer", "file_content", "layer_index", "remember_index", "tree_of"]
+__all__ = ["IndexedFile", "RootLayer", "file_content", "known_index", "layer_index", "remember_index", "tree_of"]
 
 _FORMAT = 1
 """Of the blob; another one is another key."""
@@ -48,7 +48,7 @@ def layer_index(layer: RootLayer, store: Store, *, where: str, task: Task | None
 
     Blocking. Raises ContentError, naming *where*, if the blob is not such a layer.
     """
-    if (known := _known(layer.diff_id, store)) is not None:
+    if (known := known_index(layer.diff_id, store)) is not None:
         return known
     files = layer_files(layer.descriptor, layer.diff_id, store, where=where, task=task)
     found = tuple(_indexed(file) for file in files)
@@ -62,6 +62,18 @@ def remember_index(diff_id: Digest, files: Sequence[IndexedFile], store: Store) 
     value = {"format": _FORMAT, "files": [_to_json(file) for file in files]}
     blob = store.add(json.dumps(value, separators=(",", ":")).encode("ascii"))
     store.write_record("index", _key(diff_id), {"blob": blob})
+
+
+def known_index(diff_id: Digest, store: Store) -> tuple[IndexedFile, ...] | None:
+    """Return the index that *store* remembers of a layer; None if there is none that can be believed."""
+    record = store.record("index", _key(diff_id))
+    if record is None:
+        return None
+    try:
+        value = json.loads(store.read(parse_digest(record.get("blob"))))
+        return tuple(_from_json(value["files"]))
+    except (ContentError, KeyError, IndexError, TypeError, ValueError):
+        return None
 
 
 def tree_of(layers: Iterable[RootLayer], store: Store, *, where: str, task: Task | None = None) -> ImageTree:
@@ -117,18 +129,6 @@ def _indexed(file: LayerFile) -> IndexedFile:
 
 def _key(diff_id: Digest) -> Digest:
     return digest_of(canonical_json(["index", _FORMAT, diff_id]))
-
-
-def _known(diff_id: Digest, store: Store) -> tuple[IndexedFile, ...] | None:
-    """Return the index that *store* remembers; None if there is none that can be believed."""
-    record = store.record("index", _key(diff_id))
-    if record is None:
-        return None
-    try:
-        value = json.loads(store.read(parse_digest(record.get("blob"))))
-        return tuple(_from_json(value["files"]))
-    except (ContentError, KeyError, IndexError, TypeError, ValueError):
-        return None
 
 
 def _to_json(file: IndexedFile) -> list[Any]:

@@ -9,9 +9,10 @@ import hashlib
 import struct
 import tarfile
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import partial
-from typing import IO, Literal, cast
+from typing import IO, Literal, Protocol, cast
 
 from reprobuild.builder.tree import Entry, Kind, checked_path
 from reprobuild.canonical import Digest, hex_of
@@ -19,9 +20,8 @@ from reprobuild.errors import ContentError
 from reprobuild.image.plain import STEP, plain
 from reprobuild.oci.types import Descriptor
 from reprobuild.progress import Silent, Task
-from reprobuild.store import Store
 
-__all__ = ["LayerFile", "layer_files"]
+__all__ = ["Blobs", "LayerFile", "Readable", "layer_files"]
 
 _PLAIN_LIMIT = 16 * 1024**3
 """Plain bytes of one layer."""
@@ -45,6 +45,26 @@ _WHITEOUT = ".wh."
 _TAR_FAULTS = (tarfile.TarError, EOFError, IndexError, OverflowError, RecursionError, ValueError, struct.error)
 
 
+class Readable(Protocol):
+    """An open blob."""
+
+    def read(self, size: int, /) -> bytes:
+        """Return some bytes, none at the end."""
+        ...
+
+
+class Blobs(Protocol):
+    """Where the compressed bytes of layers are read: the store, or what takes its place for one image."""
+
+    def open(self, digest: Digest) -> AbstractContextManager[Readable]:
+        """Open the blob *digest*; ContentError if it is not there."""
+        ...
+
+    def chunks(self, digest: Digest) -> Iterator[bytes]:
+        """Yield the blob's bytes; raise ContentError at the end if they are not what *digest* says."""
+        ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LayerFile:
     """One entry of a layer, or what it hides of the layers below (OCI image-spec, layer.md, "Whiteouts").
@@ -64,7 +84,7 @@ class LayerFile:
 
 
 def layer_files(
-    layer: Descriptor, diff_id: Digest, store: Store, *, where: str, task: Task | None = None, room: int = _PLAIN_LIMIT
+    layer: Descriptor, diff_id: Digest, store: Blobs, *, where: str, task: Task | None = None, room: int = _PLAIN_LIMIT
 ) -> Iterator[LayerFile]:
     """Yield the entries of *layer*, which is in *store* and whose plain bytes have the digest *diff_id*, as they come.
 
@@ -80,7 +100,7 @@ def layer_files(
         raise
 
 
-def _files(layer: Descriptor, diff_id: Digest, store: Store, where: str, task: Task, room: int) -> Iterator[LayerFile]:
+def _files(layer: Descriptor, diff_id: Digest, store: Blobs, where: str, task: Task, room: int) -> Iterator[LayerFile]:
     file = _PlainFile(plain(layer, _compressed(layer, store, task), where=where), room, where)
     count = 0
     try:
@@ -106,7 +126,7 @@ def _files(layer: Descriptor, diff_id: Digest, store: Store, where: str, task: T
         )
 
 
-def _compressed(layer: Descriptor, store: Store, task: Task) -> Iterator[bytes]:
+def _compressed(layer: Descriptor, store: Blobs, task: Task) -> Iterator[bytes]:
     with store.open(layer.digest) as file:
         while chunk := file.read(STEP):
             task.advance(len(chunk))
