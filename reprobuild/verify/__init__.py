@@ -1,0 +1,1 @@
+"""Two images side by side: where they differ, and why."""

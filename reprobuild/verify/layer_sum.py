@@ -1,0 +1,87 @@
+"""What some layers of an image add up to: the last entry for each path, and what they hide of the layers below.
+
+Not an `ImageTree`: layers that two images share are not read, so what stands below is not known here.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from reprobuild.image.index import IndexedFile
+
+__all__ = ["LayerSum", "Placed", "sum_of"]
+
+_MOST_LINKS = 40
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """An entry, and the number of the layer that has it, from 1."""
+
+    file: IndexedFile
+    layer: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LayerSum:
+    """Entries by path, and the layers that hide something by the path that is hidden."""
+
+    files: dict[str, Placed] = field(default_factory=dict)
+    hidden: dict[str, int] = field(default_factory=dict)
+
+    def resolved(self, placed: Placed) -> Placed:
+        """Return what a hard link repeats, as far as it is known here; anything else is returned as it is."""
+        found = placed
+        for _ in range(_MOST_LINKS):
+            if found.file.entry.kind != "hardlink":
+                break
+            target = self.files.get(found.file.entry.target)
+            if target is None:
+                break
+            found = target
+        return found
+
+
+def sum_of(layers: Iterable[tuple[int, Sequence[IndexedFile]]], *, bottom: bool = False) -> LayerSum:
+    """Return what *layers*, each with its number, lowest first, add up to.
+
+    *bottom*: there is nothing below them, so that hiding what is below means nothing.
+    """
+    files: dict[str, Placed] = {}
+    hidden: dict[str, int] = {}
+    for number, entries in layers:
+        hides = [file for file in entries if file.hides]
+        if hides and files:
+            files = _without(files, hides)
+        hidden |= {file.entry.path + ("/" if file.hides == "below" else ""): number for file in hides}
+        added = {file.entry.path: Placed(file, number) for file in entries if not file.hides}
+        if cut := {path for path, one in added.items() if _replaces(files.get(path), one)}:
+            files = {path: one for path, one in files.items() if not _is_below(path, cut)}
+        files |= added
+    return LayerSum(files=files, hidden={} if bottom else hidden)
+
+
+def _without(files: dict[str, Placed], hides: Iterable[IndexedFile]) -> dict[str, Placed]:
+    """Return *files* without what whiteouts take away: a path with all below it, or all below a path."""
+    paths = {file.entry.path for file in hides if file.hides == "path"}
+    folders = {file.entry.path for file in hides if file.hides == "below"}
+    return {
+        path: one
+        for path, one in files.items()
+        if path not in paths and not _is_below(path, paths) and not _is_below(path, folders)
+    }
+
+
+def _replaces(old: Placed | None, new: Placed) -> bool:
+    return old is not None and old.file.entry.kind == "directory" != new.file.entry.kind
+
+
+def _is_below(path: str, folders: set[str]) -> bool:
+    """Say whether a directory that leads to *path* is one of *folders*, the root being the empty path."""
+    if not folders:
+        return False
+    end = path.rfind("/")
+    while end > 0:
+        if path[:end] in folders:
+            return True
+        end = path.rfind("/", 0, end)
+    return "" in folders and path != ""

@@ -1,0 +1,166 @@
+"""What is installed in two sets of files: Python distributions and packages of dpkg and apk, old and new."""
+
+import posixpath
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+from packaging.utils import canonicalize_name
+
+from reprobuild.canonical import Digest
+from reprobuild.verify.difference import Difference
+from reprobuild.verify.layer_sum import LayerSum
+from reprobuild.verify.places import source_of
+from reprobuild.verify.record import record_hashes
+
+__all__ = ["Contents", "Owners", "distribution_differences", "os_package_differences"]
+
+Contents = Callable[[Digest], bytes | None]
+"""Gives the bytes of a file by digest, None if they are not at hand."""
+
+_RECORD = re.compile(r"(?:.*/)?(?P<name>[^/]+)-(?P<version>[^/-]+)\.dist-info/RECORD")
+_OS_DATABASES = (("var/lib/dpkg/status", "Package: ", "Version: "), ("lib/apk/db/installed", "P:", "V:"))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Distribution:
+    name: str
+    version: str
+    record: str
+    """The path of its RECORD."""
+    digest: Digest | None
+    layer: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Owners:
+    """Which of the distributions that differ a path belongs to."""
+
+    by_path: Mapping[str, Difference]
+    by_folder: Mapping[str, Difference]
+
+    def of(self, path: str) -> Difference | None:
+        """Return the difference of the distribution that *path* is part of; None if it is of none that differs."""
+        return (
+            self.by_path.get(path)
+            or self.by_path.get(source_of(path) or path)
+            or self.by_folder.get(posixpath.dirname(path))
+        )
+
+
+def distribution_differences(a: LayerSum, b: LayerSum, contents: Contents) -> tuple[list[Difference], Owners]:
+    """Return the distributions that differ between *a* and *b*, and who owns which path because of it."""
+    mine, theirs = _distributions(a), _distributions(b)
+    found: list[Difference] = []
+    by_path: dict[str, Difference] = {}
+    by_folder: dict[str, Difference] = {}
+    for key in sorted(mine.keys() | theirs.keys()):
+        old, new = mine.get(key), theirs.get(key)
+        difference, paths = _compared(old, new, contents)
+        if difference is not None:
+            found.append(difference)
+            by_path |= dict.fromkeys(paths, difference)
+            by_folder |= {posixpath.dirname(one.record): difference for one in (old, new) if one}
+    return found, Owners(by_path=by_path, by_folder=by_folder)
+
+
+def os_package_differences(a: LayerSum, b: LayerSum, contents: Contents) -> Iterator[Difference]:
+    """Yield the packages of the operating system that differ between *a* and *b*, where both have the database."""
+    for path, name, version in _OS_DATABASES:
+        old, new = a.files.get(path), b.files.get(path)
+        if old is None or new is None or not old.file.digest or not new.file.digest:
+            continue
+        if (mine := contents(old.file.digest)) is None or (theirs := contents(new.file.digest)) is None:
+            continue
+        was, now = _packages(mine, name, version), _packages(theirs, name, version)
+        for package in sorted(was.keys() | now.keys()):
+            if was.get(package) != now.get(package):
+                yield Difference(
+                    cause="OS package",
+                    kind="package",
+                    place=package,
+                    old=was.get(package),
+                    new=now.get(package),
+                    layers=(old.layer, new.layer),
+                )
+
+
+def _distributions(files: LayerSum) -> dict[tuple[str, str], _Distribution]:
+    """Return what is installed by name and folder; a RECORD stands for a distribution."""
+    found = {}
+    for path, placed in files.files.items():
+        if path.endswith("/RECORD") and (match := _RECORD.fullmatch(path)):
+            name = canonicalize_name(match["name"])
+            found[name, posixpath.dirname(posixpath.dirname(path))] = _Distribution(
+                name=name, version=match["version"], record=path, digest=placed.file.digest, layer=placed.layer
+            )
+    return found
+
+
+def _compared(
+    old: _Distribution | None, new: _Distribution | None, contents: Contents
+) -> tuple[Difference | None, Iterable[str]]:
+    """Return how *old* and *new* differ, and the paths that differ because of it."""
+    was, now = _hashes(old, contents), _hashes(new, contents)
+    either = was.keys() | now.keys()
+    layers = (old and old.layer, new and new.layer)
+    if old is None or new is None:
+        versions = (old and old.version, new and new.version)
+        one = old or new
+        difference = Difference(
+            cause="distribution",
+            kind="package",
+            place=one.name if one else "",
+            old=versions[0],
+            new=versions[1],
+            layers=layers,
+        )
+        return difference, either
+    if old.version != new.version:
+        difference = Difference(
+            cause="different wheel version",
+            kind="package",
+            place=old.name,
+            old=old.version,
+            new=new.version,
+            layers=layers,
+        )
+        return difference, either
+    # Installers compile bytecode and write scripts and notes; all else was in the wheel.
+    swapped = {path for path in either if was.get(path) != now.get(path) and _is_of_wheel(path, was, now)}
+    if not swapped:
+        return None, ()
+    difference = Difference(
+        cause="wheel swapped",
+        kind="package",
+        place=old.name,
+        old=old.version,
+        new=new.version,
+        detail=f"{len(swapped)} of its files have other hashes",
+        layers=layers,
+    )
+    return difference, swapped
+
+
+def _hashes(one: _Distribution | None, contents: Contents) -> dict[str, str]:
+    data = contents(one.digest) if one and one.digest else None
+    return record_hashes(data, one.record) if one and data is not None else {}
+
+
+def _is_of_wheel(path: str, was: Mapping[str, str], now: Mapping[str, str]) -> bool:
+    folder, name = posixpath.split(path)
+    if path.endswith((".pyc", ".pyo")) or name in {"RECORD", "INSTALLER", "REQUESTED", "direct_url.json"}:
+        return False
+    return posixpath.basename(folder) not in {"bin", "Scripts"} and bool(was.get(path) or now.get(path))
+
+
+def _packages(data: bytes, name: str, version: str) -> dict[str, str]:
+    """Return the versions by package in a database of stanzas whose lines begin with *name* and *version*."""
+    found = {}
+    for stanza in data.decode("utf-8", "replace").split("\n\n"):
+        lines = stanza.splitlines()
+        names = [line.removeprefix(name) for line in lines if line.startswith(name)]
+        versions = [line.removeprefix(version) for line in lines if line.startswith(version)]
+        if names and versions:
+            found[names[0]] = versions[0]
+    return found
