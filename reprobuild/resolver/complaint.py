@@ -13,8 +13,11 @@ _SHOWN = 4
 """How many of a list of versions are shown."""
 
 _COLOR = re.compile(r"\x1b\[[0-9;]*m")
+_ONE = r"[A-Za-z0-9][A-Za-z0-9._-]*(?:[=<>!~]\S*)?"
+_LISTED = r"[A-Za-z0-9][A-Za-z0-9._-]*[=<>!~]\S*"
+_BLAMED = re.compile(r"(?P<name>[A-Za-z0-9][A-Za-z0-9._-]*)(?P<versions>[=<>!~]\S*)?")
 _WHEELLESS = re.compile(
-    r"(?:all versions of )?(?P<name>[A-Za-z0-9][A-Za-z0-9._-]*)(?P<versions>[=<>!~][^\s]*)? ha(?:s|ve) no "
+    rf"(?:all versions of |all of: )?(?P<blamed>(?:(?<=all of: )(?:{_LISTED} )+{_LISTED})|{_ONE}) ha(?:s|ve) no "
     r"(?:usable wheels|wheels with a matching (?P<tag>[A-Za-z ]+) tag)"
 )
 _REFUSED = re.compile(r"\b(401 Unauthorized|403 Forbidden|lack of valid authentication credentials)\b")
@@ -65,12 +68,16 @@ def complaint(stderr: str, *, where: str | None = None) -> ReprobuildError:
     return LockError(_indented("uv cannot resolve", _body(text)), where=where, hint=hint)
 
 
-def wheelless(stderr: str) -> Wheelless | None:
-    """Return the first distribution without a usable wheel that uv's *stderr* blames; None if there is none."""
-    match = _WHEELLESS.search(_COLOR.sub("", stderr))
-    if match is None:
-        return None
-    return Wheelless(name=match["name"], versions=match["versions"] or "", tag=match["tag"])
+def wheelless(stderr: str) -> tuple[Wheelless, ...]:
+    """Return the distributions without a usable wheel that uv's *stderr* blames, in its order, each once."""
+    text = " ".join(_COLOR.sub("", stderr).split())
+    return tuple(
+        dict.fromkeys(
+            Wheelless(name=one["name"], versions=one["versions"] or "", tag=match["tag"])
+            for match in _WHEELLESS.finditer(text)
+            for one in _BLAMED.finditer(match["blamed"])
+        )
+    )
 
 
 def explanation(stderr: str) -> str:

@@ -15,6 +15,7 @@ from reprobuild.gathering import gathered
 from reprobuild.resolver.agreement import Choice, choose, disagreements, next_seeds
 from reprobuild.resolver.complaint import Wheelless, explanation, wheelless
 from reprobuild.resolver.offers import Resolved
+from reprobuild.resolver.stand_ins import StandIns
 from reprobuild.resolver.uv import Question, Unresolved, ask
 from reprobuild.target import Target
 
@@ -29,7 +30,8 @@ class Wanted:
     """What a connector wants installed: requirements (PEP 508) for targets, under the name that errors give.
 
     ``seeds``, ``pins`` and ``refresh`` are as in `Question`; ``pinned_by`` is the file that pins come from.
-    ``kept`` are the digests of wheels, by file name, that are to stay where their version does.
+    ``kept`` are the digests of wheels, by file name, that are to stay where their version does. ``constraints``
+    (PEP 508) hold for what is needed anyway. With ``stand_ins``, what has only an sdist can be chosen, too.
     """
 
     name: str
@@ -41,6 +43,8 @@ class Wanted:
     refresh: Collection[str] | None = ()
     dependencies: bool = True
     kept: Mapping[str, Digest] = field(default_factory=dict)
+    constraints: tuple[str, ...] = ()
+    stand_ins: StandIns | None = None
 
 
 async def resolve(wanted: Wanted, root: Path) -> tuple[Choice, ...]:
@@ -73,12 +77,30 @@ async def offers_of(versions: Mapping[str, str], target: Target, root: Path, *, 
 
 
 async def _round(wanted: Wanted, root: Path) -> dict[Target, tuple[Resolved, ...]]:
-    asked = await gathered([partial(_try, wanted, target, root) for target in wanted.targets], limit=_PARALLEL)
-    failures = {target: one for target, one in zip(wanted.targets, asked, strict=True) if isinstance(one, Unresolved)}
+    asked = await _asked(wanted, root)
+    while (failures := _failures(asked)) and await _stood_in(wanted, failures):
+        asked = await _asked(wanted, root)
     if failures:
         error = await _explained(wanted, failures, root)
         raise error from next(iter(failures.values()))
-    return {target: one for target, one in zip(wanted.targets, asked, strict=True) if not isinstance(one, Unresolved)}
+    return {target: one for target, one in asked.items() if not isinstance(one, Unresolved)}
+
+
+def _failures(asked: Mapping[Target, tuple[Resolved, ...] | Unresolved]) -> dict[Target, Unresolved]:
+    return {target: one for target, one in asked.items() if isinstance(one, Unresolved)}
+
+
+async def _stood_in(wanted: Wanted, failures: Mapping[Target, Unresolved]) -> bool:
+    """Say whether it is worth to ask again, since something stands in for what had no wheel."""
+    if wanted.stand_ins is None:
+        return False
+    blamed = [one for failure in failures.values() for one in wheelless(failure.stderr)]
+    return await wanted.stand_ins.stand_in(blamed, tuple(failures))
+
+
+async def _asked(wanted: Wanted, root: Path) -> dict[Target, tuple[Resolved, ...] | Unresolved]:
+    asked = await gathered([partial(_try, wanted, target, root) for target in wanted.targets], limit=_PARALLEL)
+    return dict(zip(wanted.targets, asked, strict=True))
 
 
 async def _try(wanted: Wanted, target: Target, root: Path) -> tuple[Resolved, ...] | Unresolved:
@@ -89,6 +111,8 @@ async def _try(wanted: Wanted, target: Target, root: Path) -> tuple[Resolved, ..
         pins=wanted.pins,
         refresh=wanted.refresh,
         dependencies=wanted.dependencies,
+        constraints=wanted.constraints,
+        links=wanted.stand_ins.links if wanted.stand_ins else {},
     )
     try:
         return await ask(question, root, where=wanted.name)
@@ -109,7 +133,7 @@ async def _explained(wanted: Wanted, failures: Mapping[Target, Unresolved], root
             hint=f"update {wanted.pinned_by} with the tool that wrote it, or remove it and let reprobuild choose",
         )
     if blamed := wheelless(failure.stderr):
-        return await _without_wheel(wanted, blamed, failures, root)
+        return await _without_wheel(wanted, blamed[0], failures, root)
     if len(failures) < len(wanted.targets):
         failure.error.message += "\nfor " + ", ".join(str(target.platform) for target in failures)
     return failure.error

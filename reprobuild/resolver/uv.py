@@ -28,6 +28,9 @@ class Question:
 
     ``seeds`` are versions to keep where they fit, ``pins`` versions that must hold, by normalised name.
     ``refresh`` names the distributions whose newest versions are wanted now; None means all of them.
+    ``constraints`` are further PEP 508 texts that hold for what is needed anyway. ``links`` are wheels on this
+    machine, by file name, that are offered beside the index's. With ``sources``, sdists count as well: only without
+    ``dependencies``, for then uv has no reason to execute anything of them.
     """
 
     requirements: tuple[str, ...]
@@ -36,6 +39,9 @@ class Question:
     pins: Mapping[str, str] = field(default_factory=dict)
     refresh: Collection[str] | None = ()
     dependencies: bool = True
+    constraints: tuple[str, ...] = ()
+    links: Mapping[str, Path] = field(default_factory=dict)
+    sources: bool = False
 
 
 class Unresolved(Exception):  # noqa: N818 - not an error for users: it carries one
@@ -60,7 +66,7 @@ async def ask(question: Question, root: Path, *, where: str) -> tuple[Resolved, 
         raise MachineError(f"uv was ended by signal {-done.returncode}", where=where, hint="try again")
     if done.returncode != 0:
         raise Unresolved(complaint(stderr, where=where), stderr)
-    resolved = parse_resolution(done.stdout.decode("utf-8", "replace"))
+    resolved = parse_resolution(done.stdout.decode("utf-8", "replace"), sources=question.sources)
     counted = re.search(r"Resolved (\d+) packages?", stderr)
     if counted is not None and int(counted[1]) != len(resolved):
         raise LockError(
@@ -94,7 +100,9 @@ def _uv() -> str:
 
 def _arguments(question: Question, folder: Path) -> list[str]:
     target = question.target
-    arguments = ["pip", "compile", "-", "--format", "pylock.toml", "--only-binary", ":all:", "--no-universal"]
+    arguments = ["pip", "compile", "-", "--format", "pylock.toml", "--no-universal"]
+    if question.dependencies or not question.sources:
+        arguments += ["--only-binary", ":all:"]
     arguments += ["--no-annotate", "--no-header", "--color", "never", "--no-progress", "--python", sys.executable]
     arguments += ["--python-platform", target.python_platform, "--python-version", target.python]
     if not question.dependencies:
@@ -103,18 +111,27 @@ def _arguments(question: Question, folder: Path) -> list[str]:
         arguments.append("--refresh")
     for name in sorted(question.refresh or ()):
         arguments += ["--refresh-package", name]
-    if question.pins:
-        constraints = folder / "constraints.txt"
-        constraints.write_text("".join(f"{name}=={version}\n" for name, version in sorted(question.pins.items())))
-        # Given as an option, constraints replace those of the variable: both are to hold.
-        for path in (str(constraints), *os.environ.get("UV_CONSTRAINT", "").split()):
-            arguments += ["--constraints", path]
+    if constraints := [*(f"{name}=={one}" for name, one in sorted(question.pins.items())), *question.constraints]:
+        path = folder / "constraints.txt"
+        path.write_text("\n".join(constraints))
+        arguments += _added("--constraints", str(path), os.environ.get("UV_CONSTRAINT", "").split())
+    if question.links:
+        links = folder / "links"
+        links.mkdir()
+        for name, wheel in question.links.items():
+            (links / name).symlink_to(wheel)
+        arguments += _added("--find-links", str(links), os.environ.get("UV_FIND_LINKS", "").replace(",", " ").split())
     if question.seeds:
         # An existing output file is how uv is told what to prefer.
         output = folder / "pylock.toml"
         output.write_text(_preferences(question.seeds))
         arguments += ["--output-file", str(output)]
     return arguments
+
+
+def _added(option: str, path: str, others: list[str]) -> list[str]:
+    """Return *option* for *path* and *others*: given once, it would replace those of its variable."""
+    return [word for each in (path, *others) for word in (option, each)]
 
 
 def _preferences(seeds: Mapping[str, str]) -> str:

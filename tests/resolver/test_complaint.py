@@ -81,13 +81,25 @@ def test_long_lists_of_versions_are_shortened() -> None:
     ],
 )
 def test_names_what_has_no_wheel(said: str, shown: str, tag: str | None) -> None:
-    found = wheelless(said)
-    assert found is not None
+    (found,) = wheelless(said)
     assert (str(found), found.tag) == (shown, tag)
 
 
+def test_blames_all_that_have_no_wheel_each_once() -> None:
+    said = """
+  cause: Because all of:
+             alpha>=1,<=2
+             alpha==4
+         have no usable wheels and beta==1 depends on alpha, we can conclude that all of:
+             gamma==1
+             gamma==2
+         depend on alpha. Because delta==3 has no usable wheels and alpha==4 has no usable wheels, no.
+"""
+    assert [str(one) for one in wheelless(said)] == ["alpha >=1,<=2", "alpha 4", "delta 3"]
+
+
 def test_blames_no_wheel_without_reason() -> None:
-    assert wheelless(UNSATISFIABLE) is None
+    assert wheelless(UNSATISFIABLE) == ()
 
 
 @given(st.text(alphabet=st.sampled_from("error: cause\n hint`=<>1.")))
