@@ -32,9 +32,10 @@ _Names = Annotated[
 def update(
     context: typer.Context,
     names: _Names = None,
-    upgrade: Annotated[bool, typer.Option("--upgrade", "-U", help="Let every distribution move.")] = False,
+    upgrade: Annotated[bool, typer.Option("--upgrade", "-U", help="Let every distribution and input move.")] = False,
     packages: Annotated[
-        list[str] | None, typer.Option("--upgrade-package", "-P", metavar="PKG", help="Let this distribution move.")
+        list[str] | None,
+        typer.Option("--upgrade-package", "-P", metavar="PKG", help="Let this distribution or input move."),
     ] = None,
     bases: Annotated[bool, typer.Option("--bases", help="Look up the tags of the base images again.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Write nothing; say what would change.")] = False,
@@ -119,17 +120,18 @@ def _check_packages(wishes: "Wishes", lock: "Lock", workspace: "Workspace") -> N
 
     from reprobuild.errors import SpecificationError
     from reprobuild.lockfile import normal_name
+    from reprobuild.resolver.wishes import movable
 
     names = workspace.connectors if wishes.names is None else wishes.names
     if any(name not in lock.connectors for name in names):
         return
-    locked = {package.name for name in names for package in lock.connectors[name].packages}
+    locked = {known for name in names for known in movable(lock.connectors[name])}
     for package in wishes.packages:
         normal = normal_name(package)
         if normal not in locked:
             similar = get_close_matches(normal, locked, n=1)
             hint = f"did you mean {similar[0]}?" if similar else "the name alone, as it stands in lock/"
-            raise SpecificationError(f"no lock has a distribution {package!r}", where="-P", hint=hint)
+            raise SpecificationError(f"no lock has a distribution or input {package!r}", where="-P", hint=hint)
 
 
 def _check(workspace: "Workspace", chosen: Sequence[str] | None, json: bool) -> None:

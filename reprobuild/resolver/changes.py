@@ -30,9 +30,12 @@ def lines(changes: Iterable[Change]) -> Iterator[str]:
         told = tuple(group)
         first = {change.what: change.new for change in told if change.old is None}
         if {"base", "Python"} <= first.keys() and len(first) == len(told):
-            count = len(told) - 2
+            # No distribution has a space in its name: inputs and what is impure are told beside them.
+            beside = [change for change in told if " " in change.what]
+            count = len(told) - 2 - len(beside)
             what = "1 distribution" if count == 1 else f"{count} distributions"
             yield f"{subject}: locked for the first time: {what} on {first['base']}, Python {first['Python']}"
+            yield from map(str, beside)
         else:
             yield from map(str, told)
 
@@ -43,12 +46,14 @@ def base_changes(name: str, old: BaseImage | None, new: BaseImage | None) -> tup
 
 
 def connector_changes(name: str, old: ConnectorLock | None, new: ConnectorLock) -> tuple[Change, ...]:
-    """Return what differs between two locks of the connector *name*: its base, Python, platforms and packages."""
+    """Return what differs between two locks of the connector *name*: its base, Python, packages and inputs."""
     before = {"base": old.base, "Python": old.python} if old else {}
     changes = _changes(name, before, {"base": new.base, "Python": new.python})
     earlier = _packages(old.packages if old else ())
     later = _packages(new.packages)
-    return (*changes, *version_changes(name, _versions(earlier), _versions(later)), *_wheels(name, earlier, later))
+    versions = version_changes(name, _versions(earlier), _versions(later))
+    hooks = _changes(name, _hooks(old) if old else {}, _hooks(new))
+    return (*changes, *versions, *_wheels(name, earlier, later), *hooks)
 
 
 def version_changes(name: str, old: Mapping[str, str], new: Mapping[str, str]) -> tuple[Change, ...]:
@@ -72,6 +77,12 @@ def _base(base: BaseImage | None) -> dict[str, str]:
     if base.pip_wheel is not None:
         facts["pip"] = base.pip_wheel.file.split("-")[1]
     return facts | {str(platform): one.manifest for platform, one in base.platforms.items()}
+
+
+def _hooks(lock: ConnectorLock) -> dict[str, str]:
+    """Return the inputs of hooks, and what is impure, in words that no distribution has as its name."""
+    inputs = {f"input {one.name}": str(one.digest) for one in lock.inputs}
+    return inputs | {f"impure {what}": why for what, _, why in (word.partition(": ") for word in lock.impure)}
 
 
 def _packages(packages: tuple[Package, ...]) -> dict[str, Package]:

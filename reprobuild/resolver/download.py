@@ -1,4 +1,4 @@
-"""Wheels from where an index offers them into the store: streamed, bounded, checked, tried again.
+"""Files from where an index, or whoever serves an input, offers them into the store: streamed, bounded, checked.
 
 The one place of the resolver that speaks HTTP. Proxies and certificate authorities come from the environment,
 as httpx reads them.
@@ -7,6 +7,7 @@ as httpx reads them.
 import os
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
@@ -24,10 +25,20 @@ from reprobuild.store import CHUNK, Store, machine_errors
 if TYPE_CHECKING:
     import httpx
 
-__all__ = ["Downloads"]
+__all__ = ["Downloads", "Hints"]
 
 _LARGEST = 8 * 1024**3
 """The most bytes that are read of a wheel whose size nobody announced."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hints:
+    """What users can do who do not get their file: nobody answers, other bytes, who are you, no such file."""
+
+    silent: str = "check the network and the index in your uv configuration, then try again"
+    wrong: str = "try again; if it stays so, the index has changed the file: look at the index"
+    refused: str = "give credentials in the index's URL, in a netrc file, or as UV_INDEX_<NAME>_USERNAME and _PASSWORD"
+    gone: str = "put the wheel into lock/wheels/, or run `reprobuild lock update -P` for this distribution"
 
 
 class _Broken(Exception):  # noqa: N818 - ends in a NetworkError if it happens too often
@@ -39,10 +50,15 @@ class _Broken(Exception):  # noqa: N818 - ends in a NetworkError if it happens t
 
 
 class Downloads:
-    """Connections to the indexes of the workspace *root*, kept while the ``async with`` block lasts."""
+    """Connections to the indexes of the workspace *root*, kept while the ``async with`` block lasts.
 
-    def __init__(self, root: Path, store: Store, *, patience: Patience | None = None) -> None:
-        self._root, self._store = root, store
+    Without *root*, nobody is told who we are. *hints* end the errors.
+    """
+
+    def __init__(
+        self, root: Path | None, store: Store, *, hints: Hints | None = None, patience: Patience | None = None
+    ) -> None:
+        self._root, self._store, self._hints = root, store, hints or Hints()
         self._patience = patience or Patience()
         self._client: httpx.AsyncClient | None = None
 
@@ -79,11 +95,11 @@ class Downloads:
             async with aclosing(self._chunks(offer)) as chunks:
                 async for chunk in chunks:
                     if writer.size + len(chunk) > limit:
-                        raise _wrong(offer, f"more than the announced {limit} bytes")
+                        raise self._wrong(offer, f"more than the announced {limit} bytes")
                     writer.write(chunk)
                     told.advance(len(chunk))
             if offer.size is not None and writer.size != offer.size:
-                raise _wrong(offer, f"{writer.size} bytes, not the announced {offer.size}")
+                raise self._wrong(offer, f"{writer.size} bytes, not the announced {offer.size}")
         return Wheel(file=offer.file, size=writer.size, digest=writer.digest)
 
     def _chunks(self, offer: Offer) -> AsyncGenerator[bytes, None]:
@@ -98,18 +114,26 @@ class Downloads:
     async def _remote(self, offer: Offer) -> AsyncGenerator[bytes, None]:
         import httpx  # noqa: PLC0415
 
-        found = credentials(offer.url, self._root, os.environ)
+        found = credentials(offer.url, self._root, os.environ) if self._root is not None else None
         auth = httpx.BasicAuth(*found) if found else httpx.Auth()
         try:
             async with self._connected().stream("GET", _bare(offer.url), auth=auth) as response:
                 if response.status_code != 200:
-                    raise _refused(offer, response.status_code, response.headers.get("Retry-After"))
+                    raise self._refused(offer, response.status_code, response.headers.get("Retry-After"))
+                if offer.digest is None:
+                    self._check_secure(offer, response)
                 async for chunk in response.aiter_bytes(CHUNK):
                     yield chunk
         except httpx.TransportError as error:
-            raise _Broken(_failure(offer, str(error) or type(error).__name__)) from error
+            raise _Broken(self._failure(offer, str(error) or type(error).__name__)) from error
         except (httpx.HTTPError, httpx.InvalidURL) as error:
-            raise _failure(offer, str(error)) from error
+            raise self._failure(offer, str(error)) from error
+
+    def _check_secure(self, offer: Offer, response: "httpx.Response") -> None:
+        """Refuse bytes that nobody has a digest of from a redirection that anyone on the way could have answered."""
+        schemes = [step.url.scheme for step in (*response.history, response)]
+        if schemes[0] == "https" and "http" in schemes:
+            raise self._failure(offer, "it redirects to plain HTTP")
 
     def _connected(self) -> "httpx.AsyncClient":
         import httpx  # noqa: PLC0415
@@ -121,6 +145,24 @@ class Downloads:
                 timeout=httpx.Timeout(self._patience.read, connect=self._patience.connect, pool=None),
             )
         return self._client
+
+    def _failure(self, offer: Offer, reason: str) -> NetworkError:
+        why = f"{_host(offer)} did not send it: {reason[:300]}"
+        return NetworkError(why, where=offer.file, hint=self._hints.silent)
+
+    def _wrong(self, offer: Offer, what: str) -> ContentError:
+        return ContentError(f"{_host(offer) or 'the index'} sends {what}", where=offer.file, hint=self._hints.wrong)
+
+    def _refused(self, offer: Offer, status: int, asked: str | None) -> Exception:
+        if status in TRANSIENT:
+            return _Broken(self._failure(offer, f"HTTP {status}"), asked)
+        if status in {401, 403, 407}:
+            why = f"{_host(offer)} refused us (HTTP {status})"
+            return AuthenticationError(why, where=offer.file, hint=self._hints.refused)
+        if status in {404, 410}:
+            why = f"{_host(offer)} has it no more (HTTP {status})"
+            return LockError(why, where=offer.file, hint=self._hints.gone)
+        return self._failure(offer, f"HTTP {status}")
 
 
 class _Told:
@@ -145,37 +187,3 @@ def _bare(url: str) -> str:
 
 def _host(offer: Offer) -> str:
     return urlsplit(offer.url).netloc.rpartition("@")[2]
-
-
-def _failure(offer: Offer, reason: str) -> NetworkError:
-    return NetworkError(
-        f"{_host(offer)} did not send it: {reason[:300]}",
-        where=offer.file,
-        hint="check the network and the index in your uv configuration, then try again",
-    )
-
-
-def _wrong(offer: Offer, what: str) -> ContentError:
-    return ContentError(
-        f"{_host(offer) or 'the index'} sends {what}",
-        where=offer.file,
-        hint="try again; if it stays so, the index has changed the file: look at the index",
-    )
-
-
-def _refused(offer: Offer, status: int, asked: str | None) -> Exception:
-    if status in TRANSIENT:
-        return _Broken(_failure(offer, f"HTTP {status}"), asked)
-    if status in {401, 403, 407}:
-        return AuthenticationError(
-            f"{_host(offer)} refused us (HTTP {status})",
-            where=offer.file,
-            hint="give credentials in the index's URL, in a netrc file, or as UV_INDEX_<NAME>_USERNAME and _PASSWORD",
-        )
-    if status in {404, 410}:
-        return LockError(
-            f"{_host(offer)} has it no more (HTTP {status})",
-            where=offer.file,
-            hint="put the wheel into lock/wheels/, or run `reprobuild lock update -P` for this distribution",
-        )
-    return _failure(offer, f"HTTP {status}")

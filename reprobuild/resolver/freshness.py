@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from reprobuild.lockfile import BASE_LOCK, BaseImage, ConnectorLock, Lock, lock_path, normal_name
 from reprobuild.oci.types import Platform
+from reprobuild.resolver.input_file import read_input
 from reprobuild.target import Target, environments
 
 if TYPE_CHECKING:
@@ -97,6 +98,7 @@ def _connector(spec: "ConnectorSpec", lock: ConnectorLock | None, whole: Lock, p
     elif (base := whole.bases.get(spec.base)) is not None:
         yield from _target(spec, lock, base)
     yield from _requirements(spec.requirements, lock.requirements)
+    yield from _hooks(spec, lock)
     if pins is not None:
         yield from _pins(lock, pins)
 
@@ -133,6 +135,22 @@ def _requirements(wanted: tuple[str, ...], locked: tuple[str, ...]) -> Iterator[
             yield f"the requirement {before} was changed to {requirement}"
     for requirement in removed:
         yield f"the requirement {requirement} was removed"
+
+
+def _hooks(spec: "ConnectorSpec", lock: ConnectorLock) -> Iterator[str]:
+    """Yield what differs in the inputs of hooks and in what makes them impure; what a URL serves is not looked at."""
+    wanted, locked = {one.name: one for one in spec.inputs}, {one.name: one for one in lock.inputs}
+    for name in sorted(wanted.keys() | locked.keys()):
+        if name not in locked:
+            yield f"the input {name} was added"
+        elif name not in wanted:
+            yield f"the input {name} was removed"
+        elif (found := read_input(wanted[name])) is not None and found != locked[name]:
+            yield f"the input {name} was changed: {locked[name].digest} → {found.digest}"
+    for word in sorted(set(spec.hooks.impure) - set(lock.impure)):
+        yield f"it has become impure ({word})"
+    for word in sorted(set(lock.impure) - set(spec.hooks.impure)):
+        yield f"it is no longer impure ({word})"
 
 
 def _pins(lock: ConnectorLock, pins: Pins) -> Iterator[str]:

@@ -22,9 +22,12 @@ from reprobuild.resolver.conflicts import check_conflicts
 from reprobuild.resolver.distributions import Wanted, resolve
 from reprobuild.resolver.fetch import download
 from reprobuild.resolver.freshness import Pins, base_platforms
+from reprobuild.resolver.inputs import lock_inputs
+from reprobuild.resolver.native_needs import check_needs
 from reprobuild.resolver.pin_files import load_pins
 from reprobuild.resolver.pins import salvage
 from reprobuild.resolver.wheel_paths import WheelPaths
+from reprobuild.resolver.wishes import Wishes, idle_wishes
 from reprobuild.store import Store
 from reprobuild.target import Target, environments, select
 
@@ -34,20 +37,6 @@ if TYPE_CHECKING:
 __all__ = ["Update", "Wishes", "outdated", "update"]
 
 _PARALLEL = 4
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Wishes:
-    """What an update is to change beyond what the specification demands.
-
-    ``names`` are the connectors to lock, None for all; ``upgrade`` lets every distribution move, ``packages``
-    those that it names; ``bases`` asks for every base image anew.
-    """
-
-    names: Collection[str] | None = None
-    upgrade: bool = False
-    packages: Collection[str] = ()
-    bases: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,8 +66,9 @@ async def update(workspace: "Workspace", found: Found, wishes: Wishes, *, store:
 
     Wheels are downloaded, once for all connectors, because only their contents tell whether two of them collide.
 
-    Raises LockError where the requirements have no solution, a wheel is missing or two wheels collide, and
-    what networks and machines raise. Damaged files of the old lock are replaced, with a warning.
+    Raises LockError where the requirements have no solution, a wheel is missing, two wheels collide or one needs
+    a library that nothing has, and what networks and machines raise. Damaged files of the old lock are replaced,
+    with a warning.
     """
     from anyio import to_thread  # noqa: PLC0415
 
@@ -91,20 +81,15 @@ async def update(workspace: "Workspace", found: Found, wishes: Wishes, *, store:
     choices = await _choices(run, names, bases)
     offers = [offer for some in choices.values() for choice in some for offer in choice.offers]
     wheels = await download(offers, workspace.root, store, progress=progress)
+    specs = [workspace.connectors[name] for name in names]
+    inputs = await lock_inputs(specs, found.lock.connectors, wishes, store=store, progress=progress)
     locks = {name: _lock(run, workspace.connectors[name], bases, some, wheels) for name, some in choices.items()}
+    locks = {name: replace(lock, inputs=inputs[name]) for name, lock in locks.items()}
     await to_thread.run_sync(_check, run, locks, bases, abandon_on_cancel=True)
-    _warn_of_idle_wishes(run, locks)
+    await check_needs(workspace, locks, bases, store, progress=progress)
+    for idle in idle_wishes(wishes, locks, run.pins):
+        progress.warn(idle)
     return _updated(run, bases, locks)
-
-
-def _warn_of_idle_wishes(run: _Run, locks: Mapping[str, ConnectorLock]) -> None:
-    """Say which distributions were to be upgraded and could not be, since nobody has them or a file pins them."""
-    for wish in sorted(map(normal_name, run.wishes.packages)):
-        if not any(package.name == wish for lock in locks.values() for package in lock.packages):
-            run.progress.warn(f"nothing requires {wish}")
-        for name, pins in run.pins.items():
-            if wish in pins.versions:
-                run.progress.warn(f"{name}: {wish} stays at {pins.versions[wish]}, which {pins.file} pins")
 
 
 async def outdated(
@@ -234,6 +219,7 @@ def _lock(
         environments=environments(targets),
         packages=packages(choices, wheels),
         outputs={platform: one for platform, one in outputs.items() if platform in spec.platforms},
+        impure=spec.hooks.impure,
     )
 
 

@@ -27,6 +27,11 @@ class HookSpec:
     def __bool__(self) -> bool:
         return any((self.pre_install, self.post_install, self.customization))
 
+    @property
+    def impure(self) -> tuple[str, ...]:
+        """What of the hooks may change the image without the lock, in the lock's words."""
+        return ("hooks: network",) if self and self.network else ()
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InputSpec:
