@@ -76,7 +76,7 @@ class Package:
     """A distribution at one version with the wheels that the platforms install, sorted by file name.
 
     ``marker`` (PEP 508) restricts it to some platforms; ``name`` is normalised (PEP 503). Where ``sdist`` is set,
-    no index has the wheels: they are built from it.
+    an index lacks wheels for some platform: they are built from it.
     """
 
     name: str
@@ -84,6 +84,13 @@ class Package:
     wheels: tuple[Wheel, ...]
     marker: str | None = None
     sdist: Sdist | None = None
+
+    @property
+    def built(self) -> tuple[Wheel, ...]:
+        """The wheels that are built from ``sdist``: those of indexes are for manylinux or musllinux (PEP 600, 656)."""
+        if self.sdist is None:
+            return ()
+        return tuple(one for one in self.wheels if not re.search("(many|musl)linux", one.file.rpartition("-")[2]))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

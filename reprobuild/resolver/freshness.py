@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from reprobuild.lockfile import BASE_LOCK, BaseImage, ConnectorLock, Lock, lock_path, normal_name
 from reprobuild.oci.types import Platform
 from reprobuild.resolver.input_file import read_input
+from reprobuild.resolver.locked_sdist import stale_sdists
 from reprobuild.target import Target, environments
 
 if TYPE_CHECKING:
@@ -52,8 +53,12 @@ def stale(
 
 
 def base_platforms(workspace: "Workspace", base: str) -> tuple[Platform, ...]:
-    """Return the platforms that *base* is locked for: those of its connectors, else those of the workspace."""
-    used = {platform for one in workspace.connectors.values() if one.base == base for platform in one.platforms}
+    """Return the platforms that *base* is locked for: those of its connectors, else those of the workspace.
+
+    A base that sdists are built on has the platforms of those that they are built for.
+    """
+    served = {base, *(one.name for one in workspace.bases.values() if one.builder == base)}
+    used = {platform for one in workspace.connectors.values() if one.base in served for platform in one.platforms}
     return tuple(sorted(used or workspace.platforms))
 
 
@@ -68,6 +73,10 @@ def _compared(workspace: "Workspace", lock: Lock, pins: Mapping[str, Pins]) -> l
         reasons += (
             Reason(subject=name, where=lock_path(name), text=text) for text in _connector(spec, found, lock, mine)
         )
+        if found is not None:
+            reasons += (
+                Reason(subject=name, where=lock_path(name), text=text) for text in stale_sdists(workspace, spec, found)
+            )
     for name in sorted(lock.bases.keys() - workspace.bases.keys()):
         reasons.append(Reason(subject=name, where=BASE_LOCK, text="this base image is locked and no longer specified"))
     for name in sorted(lock.connectors.keys() - workspace.connectors.keys()):

@@ -27,7 +27,15 @@ __all__ = ["Folder", "find_folders", "folder_connector", "read_folder"]
 _MAIN = "main.py"
 _SETUP = "setup.py"
 _FILES = (METADATA, PYPROJECT, OWN_FILE, REQUIREMENTS_TXT, _SETUP)
-_WORKSPACE_KEYS = ("connectors", "connector", "epoch", "compression", "bytecode", "insecure-registries")
+_WORKSPACE_KEYS = (
+    "connectors",
+    "connector",
+    "epoch",
+    "compression",
+    "bytecode",
+    "build-constraints",
+    "insecure-registries",
+)
 _ELSEWHERE = dict.fromkeys(_WORKSPACE_KEYS, "this key belongs into the workspace's own table")
 
 

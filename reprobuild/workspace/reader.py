@@ -15,7 +15,7 @@ from reprobuild.errors import SpecificationError
 from reprobuild.oci.types import Platform
 from reprobuild.workspace.base_spec import base_name, check_builders, implicit_bases, read_bases
 from reprobuild.workspace.hook_settings import specified_hooks, specified_inputs, specified_secrets
-from reprobuild.workspace.requirement import pinned
+from reprobuild.workspace.requirement import normal_requirements, pinned
 from reprobuild.workspace.settings import (
     CONNECTOR_KEYS,
     FOLDER_KEYS,
@@ -55,7 +55,7 @@ __all__ = [
 
 _PLATFORMS = (Platform(os="linux", architecture="amd64"), Platform(os="linux", architecture="arm64"))
 
-_OWN_KEYS = ("connectors", "connector", "epoch", "compression", "bytecode", "insecure-registries")
+_OWN_KEYS = ("connectors", "connector", "epoch", "compression", "bytecode", "build-constraints", "insecure-registries")
 _KEYS = ("platforms", "base", *_OWN_KEYS)
 _ELSEWHERE = dict.fromkeys(
     (*CONNECTOR_KEYS, *FOLDER_KEYS),
@@ -126,6 +126,7 @@ def read_workspace(root: Path) -> Workspace:
         compression=_compression(table),
         bytecode=_bytecode(table),
         insecure_registries=_registries(table),
+        build_constraints=_build_constraints(table),
         where=table.where(),
     )
 
@@ -254,6 +255,10 @@ def _bytecode(table: Table) -> Bytecode:
         if text == known:
             return known
     raise table.fault("bytecode", f"there is no {text[:100]!r}", hint='write "none" or "unchecked-hash"')
+
+
+def _build_constraints(table: Table) -> tuple[str, ...]:
+    return normal_requirements(table.texts("build-constraints") or (), where=table.where("build-constraints"))
 
 
 def _registries(table: Table) -> tuple[str, ...]:

@@ -117,7 +117,8 @@ class Workspace:
     """Everything that is specified below ``root``; bases and connectors sorted by name.
 
     ``epoch`` is in seconds since 1970; ``bytecode`` says what is compiled of the wheels; ``insecure_registries``
-    are hosts that are spoken to in plain HTTP.
+    are hosts that are spoken to in plain HTTP; ``build_constraints`` (PEP 508, normal form) bound what sdists are built
+    with.
     """
 
     root: Path
@@ -129,6 +130,7 @@ class Workspace:
     compression: Compression = "gzip"
     bytecode: Bytecode = "none"
     insecure_registries: tuple[str, ...] = ()
+    build_constraints: tuple[str, ...] = ()
 
 
 def check_name(name: str, what: str, where: str) -> None:
