@@ -10,16 +10,13 @@ from reprobuild.image.tree import ImageTree
 from reprobuild.oci.types import ImageConfig
 from reprobuild.workspace.expect import Expectations
 
-__all__ = ["DEFAULT_PATH", "Facts", "facts_of", "wanted_files"]
+__all__ = ["DEFAULT_PATH", "Facts", "facts_of", "is_wanted", "wanted_files"]
 
 DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 """What container runtimes set where an image sets no PATH."""
-_FILES = frozenset({
-    *("etc/passwd", "etc/group", "etc/localtime"),
-    *("var/lib/dpkg/status", "lib/apk/db/installed", "usr/lib/apk/db/installed"),
-})  # fmt: skip
-_FOLDER = "var/lib/dpkg/status.d/"
-"""Where images that were made without dpkg list its packages, a file each."""
+_ACCOUNTS = ("etc/passwd", "etc/group")
+_PACKAGES = ("var/lib/dpkg/status", "var/lib/dpkg/status.d", "lib/apk/db/installed", "usr/lib/apk/db/installed")
+"""dpkg's and apk's databases; images that were made without dpkg have a folder with a file for each package."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,13 +80,14 @@ def facts_of(
     )
 
 
-def wanted_files(expectations: Expectations | None) -> Callable[[str], bool]:
-    """Return what says of a path whether checking *expectations* takes the contents of that file."""
-    if expectations is None:
-        return lambda _: False
-    zone = f"usr/share/zoneinfo/{expectations.timezone}"
+def wanted_files(expectations: Expectations) -> tuple[str, ...]:
+    """Return the files, and the folders of files, whose contents it takes to check *expectations*, without a slash."""
+    zone = expectations.timezone
+    zones = ("etc/localtime", f"usr/share/zoneinfo/{zone}") if zone is not None else ()
+    return (*_ACCOUNTS, *zones, *(_PACKAGES if expectations.os_packages else ()))
 
-    def wanted(path: str) -> bool:
-        return path in _FILES or path == zone or path.startswith(_FOLDER)
 
-    return wanted
+def is_wanted(expectations: Expectations | None) -> Callable[[str], bool]:
+    """Return what says of a file's path whether checking *expectations* takes its contents."""
+    wanted = frozenset(wanted_files(expectations) if expectations is not None else ())
+    return lambda path: path in wanted or path.rpartition("/")[0] in wanted

@@ -13,7 +13,7 @@ import anyio
 from anyio import to_thread
 
 from reprobuild.canonical import Digest
-from reprobuild.contract.facts import wanted_files
+from reprobuild.contract.facts import is_wanted
 from reprobuild.engines.executor import Executor
 from reprobuild.errors import LockError
 from reprobuild.gathering import gathered
@@ -134,7 +134,7 @@ def _lies(image: PlatformImage, python: Python, pip: str | None) -> Iterator[str
 
 async def _tree(image: PlatformImage, spec: "BaseSpec", source: Source, store: Store, progress: Progress) -> ImageTree:
     """Read the layers in their order, each as soon as it is there."""
-    layers, promised = image.manifest.layers, wanted_files(spec.expect)
+    layers, promised = image.manifest.layers, is_wanted(spec.expect)
     selection = Selection(kept=lambda path: is_kept(path) or promised(path), scanned=is_program)
     reader = LayerReader(store, selection, where=image.where)
     missing = [layer for layer in layers if not store.has(layer.digest, layer.size)]
