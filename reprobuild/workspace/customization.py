@@ -77,22 +77,23 @@ def _text(value: "ast.expr") -> str | None:
     return found if isinstance(found, str) and found.strip() else None
 
 
-def _bound(node: "ast.AST") -> Iterator[int]:
-    """Yield the lines at which *node* gives the name a value in any other way; within functions it is another name."""
+def _bound(statement: "ast.AST") -> Iterator[int]:
+    """Yield the lines where *statement* gives the name a value in any other way; in functions it is another name."""
     import ast  # noqa: PLC0415
 
-    match node:
-        case ast.Name(id="MAIN_FILE_NAME", ctx=ast.Store() | ast.Del(), lineno=line):
-            yield line
-        case ast.Global(names=names, lineno=line) if _NAME in names:
-            yield line
-        case ast.Import(names=names, lineno=line) | ast.ImportFrom(names=names, lineno=line):
-            if _NAME in {one.asname or one.name for one in names}:
+    waiting = [statement]
+    while waiting:
+        match node := waiting.pop():
+            case ast.AnnAssign(value=None) | ast.Lambda():
+                continue
+            case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.ClassDef():
+                yield from [node.lineno] if node.name == _NAME else []
+                waiting += (each for each in ast.walk(node) if isinstance(each, ast.Global))
+                continue
+            case ast.Name(id="MAIN_FILE_NAME", ctx=ast.Store() | ast.Del(), lineno=line):
                 yield line
-        case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.ClassDef():
-            inner = (each for each in ast.walk(node) if isinstance(each, ast.Global) and _NAME in each.names)
-            yield from ([node.lineno] if node.name == _NAME else [])
-            yield from (each.lineno for each in inner)
-        case _:
-            for child in ast.iter_child_nodes(node):
-                yield from _bound(child)
+            case ast.Global(names=names, lineno=line) if _NAME in names:
+                yield line
+            case ast.Import(names=names, lineno=line) | ast.ImportFrom(names=names, lineno=line):
+                yield from [line] if _NAME in {one.asname or one.name for one in names} else []
+        waiting += ast.iter_child_nodes(node)

@@ -106,7 +106,7 @@ def test_check_tells_of_a_damaged_lock(locked: Project) -> None:
 def test_a_wish_that_would_do_nothing_is_an_error(locked: Project) -> None:
     done = locked.run("lock", "update", "-P", "alhpa")
     assert done.code == 2
-    assert done.err == "error: -P: no lock has a distribution 'alhpa'\nhint: did you mean alpha?\n"
+    assert done.err == "error: -P: no lock has a distribution or input 'alhpa'\nhint: did you mean alpha?\n"
 
 
 def test_no_solution_is_explained_and_nothing_written(locked: Project) -> None:
