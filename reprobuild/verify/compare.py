@@ -82,8 +82,8 @@ def _form_of_layers(
         hidden = file_differences(sum_of([(layers[0], mine)]), sum_of([(layers[1], theirs)]), contents)
         found += [replace(one, detail=_joined(one.detail, "a layer above hides it")) for one in hidden]
     if not seen and not found:
-        ids = a.config.diff_ids[pair[0]], b.config.diff_ids[pair[1]]
-        found.append(Difference(cause="pax header", kind="layer", place=place, layers=layers, digests=ids))
+        old, new = a.config.diff_ids[pair[0]], b.config.diff_ids[pair[1]]
+        found.append(Difference(cause="pax header", kind="layer", place=place, old=old, new=new, layers=layers))
     return found
 
 

@@ -1,5 +1,7 @@
 """Two contents of one path → why they differ, as far as bytes alone can tell. Nothing is executed or unpacked."""
 
+from itertools import pairwise
+
 from reprobuild.verify.archive_file import gzip_cause, zip_cause
 from reprobuild.verify.bytecode import bytecode_cause
 from reprobuild.verify.cause import Cause
@@ -37,7 +39,7 @@ def _by_bytes(a: bytes, b: bytes) -> Found:
     if len(a) != len(b):
         return "contents", f"{len(a)} bytes → {len(b)} bytes"
     differing = [place for place, (one, other) in enumerate(zip(a, b, strict=True)) if one != other]
-    runs = 1 + sum(1 for one, other in zip(differing, differing[1:], strict=False) if other > one + 8)
+    runs = 1 + sum(1 for one, other in pairwise(differing) if other > one + 8)
     detail = f"{len(differing)} of {len(a)} bytes, from offset {differing[0]}"
     if runs <= _RUNS and len(differing) * _SMALL_PART <= len(a):
         return "time or random value", detail

@@ -59,8 +59,8 @@ def _path(path: str, a: LayerSum, b: LayerSum, contents: Contents) -> list[Diffe
         return []
     old, new = a.resolved(mine), b.resolved(theirs)
     if old.file.entry.kind != new.file.entry.kind:
-        words = old.file.entry.kind, new.file.entry.kind
-        return [_both("type changed", path, (mine, theirs), words=words)]
+        kinds = old.file.entry.kind, new.file.entry.kind
+        return [_both("type changed", path, (mine, theirs), words=kinds)]
     found = [_both(cause, path, (mine, theirs), words=(was, now)) for cause, was, now in _metadata(old, new)]
     if mine.file.entry.kind != theirs.file.entry.kind:
         words = _link(mine), _link(theirs)

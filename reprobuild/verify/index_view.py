@@ -33,8 +33,8 @@ def index_differences(a: IndexView, b: IndexView) -> Iterator[Difference]:
             cause="platform",
             kind="image",
             place=platform,
-            old=old and old.digest,
-            new=new and new.digest,
+            old=old.digest if old else None,
+            new=new.digest if new else None,
             detail=detail,
             platform=platform,
         )

@@ -3,11 +3,12 @@
 import posixpath
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from packaging.utils import canonicalize_name
 
 from reprobuild.canonical import Digest
+from reprobuild.verify.cause import Cause
 from reprobuild.verify.difference import Difference
 from reprobuild.verify.layer_sum import LayerSum
 from reprobuild.verify.places import source_of
@@ -87,7 +88,7 @@ def os_package_differences(a: LayerSum, b: LayerSum, contents: Contents) -> Iter
 
 def _distributions(files: LayerSum) -> dict[tuple[str, str], _Distribution]:
     """Return what is installed by name and folder; a RECORD stands for a distribution."""
-    found = {}
+    found: dict[tuple[str, str], _Distribution] = {}
     for path, placed in files.files.items():
         if path.endswith("/RECORD") and (match := _RECORD.fullmatch(path)):
             name = canonicalize_name(match["name"])
@@ -102,44 +103,29 @@ def _compared(
 ) -> tuple[Difference | None, Iterable[str]]:
     """Return how *old* and *new* differ, and the paths that differ because of it."""
     was, now = _hashes(old, contents), _hashes(new, contents)
-    either = was.keys() | now.keys()
-    layers = (old and old.layer, new and new.layer)
     if old is None or new is None:
-        versions = (old and old.version, new and new.version)
-        one = old or new
-        difference = Difference(
-            cause="distribution",
-            kind="package",
-            place=one.name if one else "",
-            old=versions[0],
-            new=versions[1],
-            layers=layers,
-        )
-        return difference, either
+        return _difference("distribution", old, new), was.keys() | now.keys()
     if old.version != new.version:
-        difference = Difference(
-            cause="different wheel version",
-            kind="package",
-            place=old.name,
-            old=old.version,
-            new=new.version,
-            layers=layers,
-        )
-        return difference, either
+        return _difference("different wheel version", old, new), was.keys() | now.keys()
     # Installers compile bytecode and write scripts and notes; all else was in the wheel.
+    either = was.keys() | now.keys()
     swapped = {path for path in either if was.get(path) != now.get(path) and _is_of_wheel(path, was, now)}
     if not swapped:
         return None, ()
-    difference = Difference(
-        cause="wheel swapped",
+    detail = f"{len(swapped)} of its files have other hashes"
+    return replace(_difference("wheel swapped", old, new), detail=detail), swapped
+
+
+def _difference(cause: Cause, old: _Distribution | None, new: _Distribution | None) -> Difference:
+    there = old or new
+    return Difference(
+        cause=cause,
         kind="package",
-        place=old.name,
-        old=old.version,
-        new=new.version,
-        detail=f"{len(swapped)} of its files have other hashes",
-        layers=layers,
+        place=there.name if there else "",
+        old=old.version if old else None,
+        new=new.version if new else None,
+        layers=(old.layer if old else None, new.layer if new else None),
     )
-    return difference, swapped
 
 
 def _hashes(one: _Distribution | None, contents: Contents) -> dict[str, str]:

@@ -8,12 +8,13 @@ __all__ = ["is_installer_note", "is_log_or_cache", "is_os_release", "is_telling"
 _LOG_OR_CACHE = re.compile(
     r"""
     var/(?:log|cache|tmp|spool|backups)/.+
-  | var/lib/(?:apt/(?:lists|periodic|extended_states)|dpkg/(?:lock|triggers/Lock)|systemd/(?:random-seed|catalog/database)
-      |dbus/machine-id|ucf/.*|apk/.*\.lock).*
+  | var/lib/(?:apt/(?:lists|periodic|extended_states)|dpkg/(?:lock|triggers/Lock)|ucf/|dbus/machine-id).*
+  | var/lib/systemd/(?:random-seed|catalog/database)
   | var/lib/dpkg/(?:status|available|diversions|statoverride)-old
   | (?:run|tmp|proc|sys|dev)/.+
   | (?:root|home/[^/]+)/\.(?:cache|npm|wget-hsts|bash_history|python_history|lesshst|gnupg|pki)(?:/.*)?
-  | etc/(?:machine-id|hostname|hosts|resolv\.conf|mtab|ld\.so\.cache|\.pwd\.lock|(?:passwd|group|shadow|gshadow|subuid|subgid)-)
+  | etc/(?:machine-id|hostname|hosts|resolv\.conf|mtab|ld\.so\.cache|\.pwd\.lock)
+  | etc/(?:passwd|group|shadow|gshadow|subuid|subgid)-
   | (?:.*/)?\.(?:cache|pytest_cache|mypy_cache|ruff_cache|uv)/.+
   | (?:.*/)?\.uuid
   | .+\.log(?:\.\d+)?(?:\.gz)?

@@ -1,0 +1,116 @@
+"""What `reprobuild diff` prints: a few lines that say why, everything, or JSON."""
+
+import sys
+from collections.abc import Iterable, Sequence
+from itertools import groupby
+
+from reprobuild.cli.output import plain, say, say_json, styled
+from reprobuild.cli.settings import Settings
+from reprobuild.verify.cause import CAUSES, Cause, rank
+from reprobuild.verify.comparison import Comparison
+from reprobuild.verify.difference import Difference
+
+__all__ = ["MOST_LINES", "print_all", "print_comparison_json", "print_in_short"]
+
+MOST_LINES = 20
+"""Of the short form."""
+_HEAD = 3
+_WIDTH = 118
+_STYLES = {"identical": "good", "same content, other compression": "open", "differs": "bad"}
+_NOUNS = {"image": "platform", "config": "member", "layer": "layer", "package": "package", "file": "path"}
+
+Group = tuple[Cause, Sequence[Difference]]
+
+
+def print_in_short(comparison: Comparison, settings: Settings) -> None:
+    """Print at most MOST_LINES lines: the verdict, then each cause with how often and where for example."""
+    _print_head(comparison, settings)
+    groups = _groups(comparison.differences)
+    room = MOST_LINES - _HEAD
+    shown = groups if len(groups) <= room else groups[: room - 1]
+    spare = room - len(groups)
+    for cause, found in shown:
+        say(f"{styled(f'{cause:<{_width(shown)}}', 'open', sys.stdout, settings)}  {_counted(found)}: {_meaning(cause)}")
+        if spare > 0:
+            say(_cut(f"    {_example(found[0])}"))
+            spare -= 1
+    if rest := groups[len(shown) :]:
+        say(_cut(f"and {', '.join(cause for cause, _ in rest)}"))
+
+
+def print_all(comparison: Comparison, settings: Settings) -> None:
+    """Print every difference below its cause, with what mends it, and the lines of texts."""
+    _print_head(comparison, settings)
+    for cause, found in _groups(comparison.differences):
+        say()
+        say(f"{styled(cause, 'open', sys.stdout, settings)}  {_counted(found)}: {CAUSES[cause].meaning}")
+        say(f"  {styled('hint:', 'hint', sys.stdout, settings)} {CAUSES[cause].fix}")
+        for one in found:
+            say(f"  {_example(one)}{_platform(one, comparison)}")
+            for line in one.text:
+                say(f"      {plain(line)}")
+
+
+def print_comparison_json(comparison: Comparison) -> None:
+    """Print all that is known."""
+    sides = {
+        name: {"reference": side.reference, "digest": side.digest, "platforms": list(side.platforms)}
+        for name, side in (("a", comparison.a), ("b", comparison.b))
+    }
+    causes = [
+        {"cause": cause, "count": len(found), "meaning": CAUSES[cause].meaning, "fix": CAUSES[cause].fix}
+        for cause, found in _groups(comparison.differences)
+    ]
+    say_json(
+        {
+            **sides,
+            "verdict": comparison.verdict,
+            "platforms": list(comparison.platforms),
+            "causes": causes,
+            "differences": [one.to_json() for one in comparison.differences],
+        }
+    )
+
+
+def _print_head(comparison: Comparison, settings: Settings) -> None:
+    for name, side in (("A", comparison.a), ("B", comparison.b)):
+        say(plain(f"{name}  {side.digest}  {side.reference}"))
+    verdict = styled(comparison.verdict, _STYLES[comparison.verdict], sys.stdout, settings)
+    where = f" on {', '.join(comparison.platforms)}" if comparison.platforms else ""
+    say(f"{verdict}{where}")
+
+
+def _groups(found: Iterable[Difference]) -> list[Group]:
+    """Return *found* by cause, the most telling first; what a moved base brings stands last."""
+    ordered = sorted(found, key=lambda one: rank(one.cause))
+    return [(cause, list(members)) for cause, members in groupby(ordered, key=lambda one: one.cause)]
+
+
+def _counted(found: Sequence[Difference]) -> str:
+    counts: dict[str, int] = {}
+    for one in found:
+        counts[one.kind] = counts.get(one.kind, 0) + 1
+    return ", ".join(f"{count} {_NOUNS[kind]}{'s' if count > 1 else ''}" for kind, count in counts.items())
+
+
+def _meaning(cause: Cause) -> str:
+    return CAUSES[cause].meaning
+
+
+def _example(one: Difference) -> str:
+    was = f": {one.old or 'nothing'} → {one.new or 'nothing'}" if (one.old, one.new) != (None, None) else ""
+    detail = f" ({one.detail})" if one.detail else ""
+    place = f"/{one.place}" if one.kind == "file" else one.place
+    return plain(f"{place}{was}{detail}").replace("\n", "\\n")
+
+
+def _platform(one: Difference, comparison: Comparison) -> str:
+    return f"  [{one.platform}]" if one.platform and len(comparison.platforms) > 1 else ""
+
+
+def _width(groups: Sequence[Group]) -> int:
+    return max((len(cause) for cause, _ in groups), default=0)
+
+
+def _cut(line: str) -> str:
+    return line if len(line) <= _WIDTH else f"{line[: _WIDTH - 1]}…"
