@@ -16,7 +16,7 @@ from reprobuild.errors import ContentError
 from reprobuild.image.index import RootLayer
 from reprobuild.oci.types import Platform
 
-__all__ = ["DRIVER", "OUT", "Build", "Task", "built_file", "required"]
+__all__ = ["DEFAULT_PATH", "DRIVER", "OUT", "Build", "Task", "built_file", "required"]
 
 DRIVER = Path(__file__).with_name("build_driver.py")
 """The program that runs in the sandbox; it is read and mounted, never imported."""
@@ -26,7 +26,7 @@ OUT = "build/out"
 
 _RUN = "/run/reprobuild"
 _TIMEOUT = 3600.0
-_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 Task = Literal["requires", "wheel"]
 """Ask the backend what else it needs, or build."""
@@ -47,7 +47,7 @@ class Build:
     python: str
     driver: Digest
     epoch: int
-    path: str = _PATH
+    path: str = DEFAULT_PATH
 
     def input(self, task: Task) -> bytes:
         """Return what the driver reads on standard input; it has to be in the store."""
