@@ -86,7 +86,7 @@ def _shared_object(elf: "ELFFile") -> SharedObject:
         soname=(tags["DT_SONAME"] or [""])[0],
         needed=tuple(dict.fromkeys(tags["DT_NEEDED"])),
         paths=tuple(_paths(tags["DT_RUNPATH"] or tags["DT_RPATH"])),
-        requires={name: versions for name, versions in _requires(tables.get("SHT_GNU_verneed")) if versions},
+        requires=_requires(tables.get("SHT_GNU_verneed")),
         provides=tuple(next(auxiliaries).name for _, auxiliaries in _versions(tables.get("SHT_GNU_verdef"))),
     )
 
@@ -121,7 +121,10 @@ def _versions(table: Any) -> Iterator[Any]:
     return islice(table.iter_versions(), _ENTRIES) if table else iter(())
 
 
-def _requires(table: Any) -> Iterator[tuple[str, tuple[str, ...]]]:
-    for version, auxiliaries in _versions(table):
-        strong = (one.name for one in islice(auxiliaries, _ENTRIES) if not one["vna_flags"] & _WEAK)
-        yield version.name, tuple(dict.fromkeys(strong))
+def _requires(table: Any) -> dict[str, tuple[str, ...]]:
+    pairs = ((version.name, one) for version, auxiliaries in _versions(table) for one in auxiliaries)
+    found: dict[str, list[str]] = {}
+    for library, one in islice(pairs, _ENTRIES):
+        if not one["vna_flags"] & _WEAK:
+            found.setdefault(library, []).append(one.name)
+    return {library: tuple(dict.fromkeys(versions)) for library, versions in found.items()}
