@@ -47,7 +47,7 @@ def name_in(tmp_path: Path, text: str) -> str | None:
         ("MAIN_FILE_NAME: str = 'a/b.py'", "a/b.py"),
         ("MAIN_FILE_NAME = 'a.py'\nMAIN_FILE_NAME = 'b.py'", "b.py"),
         ("MAIN_FILE_NAME = ('a'\n '.py')", "a.py"),
-        ("A = 1" + " + 1" * 3000 + "\nMAIN_FILE_NAME = 'm.py'", "m.py"),
+        ("A = 1" + " + 1" * 700 + "\nMAIN_FILE_NAME = 'm.py'", "m.py"),
         ('PATTERN = "\\d"\nMAIN_FILE_NAME = "m.py"', "m.py"),
     ],
 )
