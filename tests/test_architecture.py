@@ -34,6 +34,7 @@ SHELL = {
     "oci/retry",
     "oci/transport",
     "resolver/base_image",
+    "resolver/base_reading",
     "resolver/download",
     "resolver/fetch",
     "resolver/inputs",

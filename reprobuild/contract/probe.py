@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
+from typing import TYPE_CHECKING
 
 from reprobuild.builder.account import Account
 from reprobuild.contract.check import command_path, runs_as
@@ -10,12 +11,14 @@ from reprobuild.contract.facts import DEFAULT_PATH, Facts
 from reprobuild.contract.finding import Finding
 from reprobuild.contract.version import agrees, told_version
 from reprobuild.engines.execution import Execution, ExecutionError
-from reprobuild.engines.executor import Executor
 from reprobuild.errors import MachineError
 from reprobuild.gathering import gathered
 from reprobuild.image.index import RootLayer
 from reprobuild.oci.types import Platform
 from reprobuild.workspace.expect import Expectations
+
+if TYPE_CHECKING:
+    from reprobuild.builder.executions import Executions
 
 __all__ = ["Probe", "probe", "probes"]
 
@@ -69,16 +72,16 @@ def probes(
     return tuple(found)
 
 
-async def probe(asked: tuple[Probe, ...], executor: Executor | None) -> tuple[Finding, ...]:
-    """Return what became of *asked*: unchecked where this machine, or no *executor*, can run them."""
-    return tuple(await gathered([partial(_finding, one, executor) for one in asked], limit=_AT_ONCE))
+async def probe(asked: tuple[Probe, ...], executions: "Executions | None") -> tuple[Finding, ...]:
+    """Return what became of *asked*: unchecked where this machine, or no *executions*, can run them."""
+    return tuple(await gathered([partial(_finding, one, executions) for one in asked], limit=_AT_ONCE))
 
 
-async def _finding(asked: Probe, executor: Executor | None) -> Finding:
-    if executor is None:
+async def _finding(asked: Probe, executions: "Executions | None") -> Finding:
+    if executions is None:
         return Finding(check=asked.check, outcome="unchecked", found="nothing is executed here")
     try:
-        seen = await executor.run(asked.execution)
+        seen = await executions.run(asked.execution)
     except MachineError as error:
         return Finding(check=asked.check, outcome="unchecked", found=error.message)
     except ExecutionError as error:

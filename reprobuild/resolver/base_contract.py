@@ -10,7 +10,6 @@ from reprobuild.contract.facts import facts_of
 from reprobuild.contract.finding import Finding
 from reprobuild.contract.probe import Probe, probe, probes
 from reprobuild.contract.verdict import broken, summary, unchecked
-from reprobuild.engines.executor import Executor
 from reprobuild.errors import LockError
 from reprobuild.image.index import RootLayer
 from reprobuild.image.tree import ImageTree
@@ -22,6 +21,7 @@ from reprobuild.store import Store
 from reprobuild.workspace.expect import Expectations
 
 if TYPE_CHECKING:
+    from reprobuild.builder.executions import Executions
     from reprobuild.workspace import BaseSpec
 
 __all__ = ["Held", "held", "is_remembered", "remember", "require_kept"]
@@ -54,13 +54,13 @@ def held(
 
 
 async def require_kept(
-    spec: "BaseSpec", platforms: Mapping[Platform, Held], executor: Executor | None, progress: Progress
+    spec: "BaseSpec", platforms: Mapping[Platform, Held], executions: "Executions | None", progress: Progress
 ) -> None:
-    """Ask the commands through *executor*, tell *progress* how the contract stands; raise LockError if it is broken.
+    """Ask the commands through *executions*, tell *progress* how the contract stands; raise LockError if it is broken.
 
     What could not be checked here is a warning.
     """
-    findings = {platform: (*one.findings, *await probe(one.probes, executor)) for platform, one in platforms.items()}
+    findings = {platform: (*one.findings, *await probe(one.probes, executions)) for platform, one in platforms.items()}
     for line in unchecked(findings):
         progress.warn(f"base {spec.name}: not checked: {line}")
     if lines := broken(findings):

@@ -14,7 +14,6 @@ from anyio import to_thread
 
 from reprobuild.canonical import Digest
 from reprobuild.contract.facts import is_wanted
-from reprobuild.engines.executor import Executor
 from reprobuild.errors import LockError
 from reprobuild.gathering import gathered
 from reprobuild.image.layers import LayerReader, Selection
@@ -32,6 +31,7 @@ from reprobuild.resolver.surroundings import check_timezone, directory_links, sp
 from reprobuild.store import Store
 
 if TYPE_CHECKING:
+    from reprobuild.builder.executions import Executions
     from reprobuild.workspace.types import BaseSpec
 
 __all__ = ["resolve_base"]
@@ -49,13 +49,13 @@ async def resolve_base(
     progress: Progress,
     known: BaseImage | None,
     reread: bool = False,
-    executor: Executor | None = None,
+    executions: "Executions | None" = None,
 ) -> BaseImage:
     """Return what *spec*'s image is today on *platforms*; ``pip_wheel`` is left None.
 
     If it is what *known* says and is known to keep *spec*'s contract, its facts are returned unread, unless
     *reread*; a moved tag shows as an ``index`` that differs from *known*'s. What is read is held against the
-    contract, with *executor* for what has to be executed. Raises LockError if a platform is missing, has no Python
+    contract, with *executions* for what has to be executed. Raises LockError if a platform is missing, has no Python
     that can be told, or differs from the others, if the timezone is not there, and if the contract is broken;
     ContentError for bytes that are not what they are said to be; and what *source* raises. Variables that
     contradict the files are warned of, and what of the contract could not be checked.
@@ -72,7 +72,7 @@ async def resolve_base(
     base = _agreed(spec, root.digest, dict(zip(platforms, readings, strict=True)))
     contracts = {platform: one.held for platform, one in zip(platforms, readings, strict=True) if one.held}
     if contracts:
-        await require_kept(spec, contracts, executor, progress)
+        await require_kept(spec, contracts, executions, progress)
         remember(spec, base, store)
     return base
 

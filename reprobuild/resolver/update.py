@@ -1,6 +1,5 @@
 """A new lock from the specification and the old lock, with as little changed as was asked for."""
 
-import os
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -12,11 +11,10 @@ from reprobuild.gathering import gathered
 from reprobuild.lock_files import Found
 from reprobuild.lock_reader import ours
 from reprobuild.lockfile import BASE_LOCK, BaseImage, ConnectorLock, Lock, Wheel, lock_path, normal_name
-from reprobuild.oci.open import open_source
-from reprobuild.oci.reference import RegistryReference
 from reprobuild.oci.types import Platform
 from reprobuild.progress import Progress
 from reprobuild.resolver.agreement import Choice, packages
+from reprobuild.resolver.base_reading import is_stale, owes_contract, read_base
 from reprobuild.resolver.changes import Change, base_changes, connector_changes, version_changes
 from reprobuild.resolver.conflicts import check_conflicts
 from reprobuild.resolver.distributions import Wanted, resolve
@@ -32,6 +30,7 @@ from reprobuild.store import Store
 from reprobuild.target import Target, environments, select
 
 if TYPE_CHECKING:
+    from reprobuild.builder.executions import Executions
     from reprobuild.workspace import BaseSpec, ConnectorSpec, Workspace
 
 __all__ = ["Update", "Wishes", "outdated", "update"]
@@ -51,28 +50,38 @@ class Update:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Run:
-    """One update under way: what everything in it needs to know."""
+    """One update under way: what everything in it needs to know; not ``binding`` if nothing is going to be locked."""
 
     workspace: "Workspace"
     found: Found
     wishes: Wishes
     store: Store
     progress: Progress
+    executions: "Executions | None" = None
+    binding: bool = True
     pins: Mapping[str, Pins] = field(default_factory=dict)
 
 
-async def update(workspace: "Workspace", found: Found, wishes: Wishes, *, store: Store, progress: Progress) -> Update:
+async def update(
+    workspace: "Workspace",
+    found: Found,
+    wishes: Wishes,
+    *,
+    store: Store,
+    progress: Progress,
+    executions: "Executions | None" = None,
+) -> Update:
     """Return what to lock for *workspace*, given what was *found*; nothing is written but the store.
 
     Wheels are downloaded, once for all connectors, because only their contents tell whether two of them collide.
 
-    Raises LockError where the requirements have no solution, a wheel is missing, two wheels collide or one needs
-    a library that nothing has, and what networks and machines raise. Damaged files of the old lock are replaced,
-    with a warning.
+    Raises LockError where the requirements have no solution, a wheel is missing, two wheels collide, one needs
+    a library that nothing has or a base image breaks its contract, and what networks and machines raise. Damaged
+    files of the old lock are replaced, with a warning. What has to be executed is left out without *executions*.
     """
     from anyio import to_thread  # noqa: PLC0415
 
-    run = _run(workspace, found, wishes, store, progress)
+    run = replace(_run(workspace, found, wishes, store, progress), executions=executions)
     names = _names(run)
     for path, damage in found.damaged.items():
         if path == BASE_LOCK or path in map(lock_path, names):
@@ -96,7 +105,7 @@ async def outdated(
     workspace: "Workspace", found: Found, names: Collection[str] | None, *, store: Store, progress: Progress
 ) -> tuple[Change, ...]:
     """Return what upgrading everything would change in the versions of *names*; base images stay as they are."""
-    run = _run(workspace, found, Wishes(names=names, upgrade=True), store, progress)
+    run = replace(_run(workspace, found, Wishes(names=names, upgrade=True), store, progress), binding=False)
     choices = await _choices(run, _names(run), await _bases(run, _names(run)))
     changes: list[Change] = []
     for name, some in choices.items():
@@ -146,30 +155,17 @@ async def _base(run: _Run, spec: "BaseSpec") -> BaseImage:
     kept = known if known is not None and known.image == str(spec.image) and not run.wishes.bases else None
     platforms = base_platforms(run.workspace, spec.name)
     base = kept
-    if base is None or (base.timezone, set(base.platforms)) != (spec.timezone, set(platforms)):
-        base = await _read_base(run, spec, platforms, kept)
-    return replace(base, pip_wheel=await _pip(run, spec, base, known.pip_wheel if known else None))
-
-
-async def _read_base(run: _Run, spec: "BaseSpec", platforms: tuple[Platform, ...], kept: BaseImage | None) -> BaseImage:
-    """Return what the files of *spec* say; of the very image that is *kept*, wherever its tag leads by now."""
-    from reprobuild.resolver.base_image import resolve_base  # noqa: PLC0415 - reads layers: not always needed
-
-    workspace, reference = run.workspace, spec.image
-    if kept is not None and isinstance(reference, RegistryReference):
-        reference = replace(reference, digest=kept.index)
-    source = open_source(reference, root=workspace.root, environ=os.environ, insecure=workspace.insecure_registries)
-    try:
-        base = await resolve_base(spec, platforms, source=source, store=run.store, progress=run.progress, known=None)
-    finally:
-        await source.close()
-    if kept is not None and base.index != kept.index:
-        raise LockError(
-            f"the tag of base image {spec.name} has moved: {kept.index} → {base.index}",
-            where=str(spec.image),
-            hint="run `reprobuild lock update --bases` to follow it",
+    if base is None or is_stale(spec, platforms, base) or (run.binding and owes_contract(spec, base, run.store)):
+        base = await read_base(
+            spec,
+            platforms,
+            kept,
+            workspace=run.workspace,
+            store=run.store,
+            progress=run.progress,
+            executions=run.executions,
         )
-    return base
+    return replace(base, pip_wheel=await _pip(run, spec, base, known.pip_wheel if known else None))
 
 
 async def _pip(run: _Run, spec: "BaseSpec", base: BaseImage, known: Wheel | None) -> Wheel | None:
