@@ -10,6 +10,7 @@ from reprobuild.cli.settings import Settings
 
 if TYPE_CHECKING:
     from reprobuild.builder.build import BuildResult, Plan
+    from reprobuild.cli.progress import Display
     from reprobuild.lockfile import Lock
     from reprobuild.oci.reference import FileReference
     from reprobuild.oci.types import Platform
@@ -132,11 +133,26 @@ def _realised(
             if any(image.derivation.hooks for image in images):
                 kit = open_kit(workspace, store, display, settings)
             built = await build_all(images, store, display, workers=len(os.sched_getaffinity(0)), kit=kit)
+            await _require_contracts(images, built, workspace, display)
             if whole:
                 await supply_layers(images, workspace, store, progress=display, offline=offline)
             return built
 
         return run_async(work, on_interrupt=display.close)
+
+
+async def _require_contracts(
+    images: "Plan", built: Sequence["BuildResult"], workspace: "Workspace", display: "Display"
+) -> None:
+    """Raise ContentError if what has just been built breaks the contract of its base image."""
+    if not any(base.expect for base in workspace.bases.values()):
+        return
+    from anyio import to_thread
+
+    from reprobuild.contract.built import require_kept
+
+    made = [image for result in built for image in result.images]
+    await to_thread.run_sync(require_kept, images, made, workspace.bases, open_store(), display)
 
 
 def _record(workspace: "Workspace", results: Sequence["BuildResult"]) -> None:

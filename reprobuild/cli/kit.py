@@ -7,19 +7,19 @@ from reprobuild.cli.secrets import read_secrets
 from reprobuild.cli.settings import Settings
 
 if TYPE_CHECKING:
+    from reprobuild.builder.executions import Executions
     from reprobuild.builder.hooked import Kit
     from reprobuild.engines.executor import Executor
     from reprobuild.progress import Progress
     from reprobuild.store import Store
     from reprobuild.workspace import Workspace
 
-__all__ = ["open_kit"]
+__all__ = ["open_executions", "open_kit"]
 
 
-def open_kit(workspace: "Workspace", store: "Store", progress: "Progress", settings: Settings) -> "Kit":
-    """Return what the hooks of *workspace* are run with; no engine is opened before one of them has to run."""
+def open_executions(store: "Store", progress: "Progress", settings: Settings) -> "Executions":
+    """Return what runs executions, each once; no engine is opened before one of them has to run."""
     from reprobuild.builder.executions import Executions
-    from reprobuild.builder.hooked import Kit
     from reprobuild.engines.executor import unheard
 
     @cache
@@ -29,5 +29,12 @@ def open_kit(workspace: "Workspace", store: "Store", progress: "Progress", setti
         return open_executor("embedded", store)
 
     listener = progress.note if settings.verbose else unheard
-    executions = Executions(store=store, open=engine, progress=progress, listener=listener)
+    return Executions(store=store, open=engine, progress=progress, listener=listener)
+
+
+def open_kit(workspace: "Workspace", store: "Store", progress: "Progress", settings: Settings) -> "Kit":
+    """Return what the hooks of *workspace* are run with."""
+    from reprobuild.builder.hooked import Kit
+
+    executions = open_executions(store, progress, settings)
     return Kit(executions=executions, secrets=lambda name: partial(read_secrets, workspace, name))

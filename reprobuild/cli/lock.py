@@ -94,6 +94,7 @@ def outdated(context: typer.Context, names: _Names = None, json: _Json = False) 
 
 def _updated(workspace: "Workspace", wishes: "Wishes", settings: Settings) -> "Update":
     """Return the new lock; nothing is written but the store."""
+    from reprobuild.cli.kit import open_executions
     from reprobuild.cli.loop import run_async
     from reprobuild.cli.progress import open_display
     from reprobuild.lock_files import find_lock
@@ -105,7 +106,9 @@ def _updated(workspace: "Workspace", wishes: "Wishes", settings: Settings) -> "U
     with open_display(settings) as display:
 
         async def work() -> "Update":
-            new = await updated(workspace, found, wishes, store=open_store(), progress=display)
+            store = open_store()
+            executions = open_executions(store, display, settings)
+            new = await updated(workspace, found, wishes, store=store, progress=display, executions=executions)
             for moved in await moved_tags(workspace, new.lock, wishes.names, strict=False):
                 display.note(f"the tag of base image {moved.subject} has moved: {moved.old} → {moved.new}")
                 display.note("the lock stays as it is; `reprobuild lock update --bases` follows the tag")
