@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from reprobuild.canonical import digest_of
 from reprobuild.oci.layout import write_layout
 from reprobuild.store import Store
 from tests.cli.project import SPECIFICATION, Project
@@ -127,3 +128,85 @@ def test_an_index_that_is_gone_is_worth_retrying(fresh: Project) -> None:
     done = fresh.run("lock", "update", UV_DEFAULT_INDEX="http://127.0.0.1:1/simple", UV_HTTP_RETRIES="0")
     assert done.code == 3
     assert "hint: " in done.err
+
+
+HOOKED = """
+[tool.reprobuild.connector.source-one.hooks]
+pre-install = "prepare"
+
+[[tool.reprobuild.connector.source-one.input]]
+name = "ca-bundle"
+url = "{url}/ca-bundle"
+
+[[tool.reprobuild.connector.source-one.input]]
+name = "words"
+path = "words.txt"
+"""
+
+
+@pytest.fixture
+def hooked(fresh: Project) -> Project:
+    """A project whose first connector has a hook, with an input that is served and one of the workspace."""
+    fresh.specify(SPECIFICATION + HOOKED.format(url=fresh.index.url))
+    fresh.index.files["ca-bundle"] = b"ca 1"
+    (fresh.root / "words.txt").write_bytes(b"one")
+    (fresh.root / "prepare").write_text("#!/bin/sh\n")
+    (fresh.root / "prepare").chmod(0o755)
+    return fresh
+
+
+class TestInputs:
+    LOCK = "lock/pylock.source-one.toml"
+
+    def test_they_are_locked_and_no_host_is(self, hooked: Project) -> None:
+        first = hooked.run("lock", "update")
+        lines = first.out.splitlines()
+        at = lines.index("source-one: locked for the first time: 1 distribution on python-3.11, Python ==3.11.*")
+        assert lines[at + 1 : at + 3] == [
+            f"source-one: input ca-bundle {digest_of(b'ca 1')} added",
+            f"source-one: input words {digest_of(b'one')} added",
+        ]
+        assert "127.0.0.1" not in (hooked.root / self.LOCK).read_text()
+        assert hooked.run("lock", "update").out == "nothing changed\n"
+
+    def test_a_file_that_changes_makes_the_lock_stale(self, hooked: Project) -> None:
+        hooked.run("lock", "update")
+        (hooked.root / "words.txt").write_bytes(b"two")
+        told = f"the input words was changed: {digest_of(b'one')} → {digest_of(b'two')}"
+        check = hooked.run("lock", "update", "--check")
+        assert (check.code, check.out) == (1, f"source-one: {told}\n")
+        build = hooked.run("build", "source-one")
+        assert build.code == 2
+        assert f"{self.LOCK}: stale: source-one: {told}" in build.err
+        changed = hooked.run("lock", "update").out
+        assert changed == f"source-one: input words {digest_of(b'one')} → {digest_of(b'two')}\n"
+
+    def test_what_is_served_moves_when_it_is_asked_for(self, hooked: Project) -> None:
+        hooked.run("lock", "update")
+        hooked.index.files["ca-bundle"] = b"ca 2"
+        assert hooked.run("lock", "update", "--check").code == 0
+        assert hooked.run("lock", "update").out == "nothing changed\n"
+        moved = f"source-one: input ca-bundle {digest_of(b'ca 1')} → {digest_of(b'ca 2')}\n"
+        assert hooked.run("lock", "update", "--dry-run", "-U").out == moved
+        assert hooked.run("lock", "update", "-P", "ca-bundle").out == moved
+
+    def test_they_are_fetched_again_by_digest(self, hooked: Project, tmp_path: Path) -> None:
+        hooked.run("lock", "update")
+        other = Store(tmp_path / "other")
+        fetched = hooked.run("fetch", "source-one", REPROBUILD_STORE=str(other.root))
+        assert fetched.code == 0, fetched.err
+        assert other.read(digest_of(b"ca 1")) == b"ca 1"
+        assert other.read(digest_of(b"one")) == b"one"
+        hooked.index.files["ca-bundle"] = b"ca 2"
+        failed = hooked.run("fetch", "source-one", REPROBUILD_STORE=str(tmp_path / "third"))
+        assert failed.code == 1
+        assert "the input ca-bundle is not what is locked" in failed.err
+        assert "`reprobuild lock update -P ca-bundle`" in failed.err
+
+    def test_a_network_is_told_of(self, hooked: Project) -> None:
+        hooked.run("lock", "update")
+        text = (hooked.root / "pyproject.toml").read_text()
+        hooked.specify(text.replace('pre-install = "prepare"', 'pre-install = "prepare"\nnetwork = true'))
+        assert hooked.run("lock", "update", "--check").out == "source-one: it has become impure (hooks: network)\n"
+        assert hooked.run("lock", "update").out == "source-one: impure hooks network added\n"
+        assert '\nimpure = [\n    "hooks: network",\n]\n' in (hooked.root / self.LOCK).read_text()

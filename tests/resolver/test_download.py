@@ -1,14 +1,22 @@
 """Downloads from an index on loopback that misbehaves on demand."""
 
+import datetime
 import gzip
 import os
-from collections.abc import Awaitable, Callable
+import ssl
+import threading
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import replace
-from http.server import BaseHTTPRequestHandler
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 
 from reprobuild.canonical import digest_of
 from reprobuild.errors import AuthenticationError, ContentError, LockError, NetworkError
@@ -197,6 +205,63 @@ async def test_redirects_are_followed(index: LoopbackIndex, offer: Offer, fetch:
     index.faults["moved.whl"] = fail(9, status(302, Location=f"/files/{offer.file}"))
     index.files["moved.whl"] = b""
     assert (await fetch(replace(offer, url=f"{index.url}/files/moved.whl"))).digest == offer.digest
+
+
+@pytest.fixture
+def secure_url(tmp_path: Path, index: LoopbackIndex, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """The URL of a server that speaks TLS, and leads to the index, which does not."""
+    certificate, key = self_signed(tmp_path)
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(302)
+            self.send_header("Location", index.url + self.path)
+            self.end_headers()
+
+        def log_message(self, *args: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+    thread.start()
+    try:
+        yield f"https://127.0.0.1:{server.server_address[1]}"
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+def self_signed(folder: Path) -> tuple[Path, Path]:
+    """Return the files of a certificate for loopback and of its key."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
+    now = datetime.datetime.now(datetime.UTC)
+    certificate = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now - datetime.timedelta(days=1))
+        .not_valid_after(now + datetime.timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    (folder / "tls.crt").write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+    private = (serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    (folder / "tls.key").write_bytes(key.private_bytes(*private))
+    return folder / "tls.crt", folder / "tls.key"
+
+
+async def test_what_nobody_has_a_digest_of_is_not_taken_from_plain_http(
+    secure_url: str, offer: Offer, fetch: Fetch
+) -> None:
+    secure = replace(offer, url=f"{secure_url}/files/{offer.file}")
+    assert (await fetch(secure)).digest == offer.digest
+    with pytest.raises(NetworkError, match="it redirects to plain HTTP"):
+        await fetch(replace(secure, digest=None))
 
 
 @pytest.mark.parametrize("way", ["url", "variable", "named", "netrc"])

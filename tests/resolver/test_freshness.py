@@ -7,10 +7,12 @@ from typing import Any
 import pytest
 
 from reprobuild.canonical import digest_of
-from reprobuild.lockfile import BaseImage, ConnectorLock, Lock, Package, Wheel
+from reprobuild.errors import SpecificationError
+from reprobuild.lockfile import BaseImage, ConnectorLock, Lock, LockedInput, Package, Wheel
 from reprobuild.oci.reference import parse_reference
 from reprobuild.resolver.freshness import Pins, base_platforms, stale
 from reprobuild.workspace import BaseSpec, ConnectorSpec
+from reprobuild.workspace.hooks import HookSpec, InputSpec
 from tests.resolver.worlds import AMD64, ARM64, BOTH, base_image, base_spec, connector, target, workspace
 
 WHEEL = Wheel(file="httpx-0.27.0-py3-none-any.whl", size=1, digest=digest_of(b""))
@@ -57,6 +59,42 @@ def with_requirements(*requirements: str) -> ConnectorSpec:
 )
 def test_requirements(requirements: tuple[str, ...], reason: str) -> None:
     assert reasons(spec=with_requirements(*requirements)) == [f"source-a: {reason}"]
+
+
+class TestHooks:
+    LOCKED = LockedInput(name="ca", size=1, digest=digest_of(b"a"))
+    HOOKS = HookSpec(pre_install=Path("/pre"))
+
+    def with_file(self, folder: Path, data: bytes) -> ConnectorSpec:
+        (folder / "ca").write_bytes(data)
+        return replace(SPEC, hooks=self.HOOKS, inputs=(InputSpec(name="ca", where="w", path=folder / "ca"),))
+
+    def test_a_file_that_is_as_it_was(self, tmp_path: Path) -> None:
+        assert reasons(spec=self.with_file(tmp_path, b"a"), lock=replace(LOCK, inputs=(self.LOCKED,))) == []
+
+    def test_a_file_that_was_changed(self, tmp_path: Path) -> None:
+        (reason,) = reasons(spec=self.with_file(tmp_path, b"b"), lock=replace(LOCK, inputs=(self.LOCKED,)))
+        assert reason == f"source-a: the input ca was changed: {digest_of(b'a')} → {digest_of(b'b')}"
+
+    def test_a_file_that_is_gone(self, tmp_path: Path) -> None:
+        spec = self.with_file(tmp_path, b"a")
+        (tmp_path / "ca").unlink()
+        with pytest.raises(SpecificationError, match="there is no file"):
+            reasons(spec=spec, lock=replace(LOCK, inputs=(self.LOCKED,)))
+
+    def test_what_a_url_serves_is_not_asked(self) -> None:
+        served = InputSpec(name="ca", where="w", url="http://127.0.0.1:9/")
+        spec = replace(SPEC, hooks=self.HOOKS, inputs=(served,))
+        assert reasons(spec=spec, lock=replace(LOCK, inputs=(self.LOCKED,))) == []
+        assert reasons(spec=spec) == ["source-a: the input ca was added"]
+        assert reasons(lock=replace(LOCK, inputs=(self.LOCKED,))) == ["source-a: the input ca was removed"]
+
+    def test_a_network(self) -> None:
+        spec = replace(SPEC, hooks=replace(self.HOOKS, network=True))
+        lock = replace(LOCK, impure=("hooks: network",))
+        assert reasons(spec=spec, lock=lock) == []
+        assert reasons(spec=spec) == ["source-a: it has become impure (hooks: network)"]
+        assert reasons(lock=lock) == ["source-a: it is no longer impure (hooks: network)"]
 
 
 def test_a_missing_lock() -> None:
