@@ -1,10 +1,11 @@
 """Airbyte's `build_customization.py`, unmodified: what its hooks make of a container, as operations."""
 
-import time
 from collections.abc import Mapping
 from pathlib import Path
+from time import monotonic
 from typing import Literal, NoReturn, Protocol, get_args
 
+from reprobuild.canonical import Digest, digest_of
 from reprobuild.engines.execution import ExecutionError
 from reprobuild.engines.executor import Listener
 from reprobuild.errors import ContentError, ReprobuildError, SpecificationError
@@ -43,24 +44,28 @@ async def customize(
     what: str,
     timeout: float,  # noqa: ASYNC109 - of the hook's own time
     listener: Listener,
+    digest: Digest | None = None,
 ) -> tuple[Operation, ...]:
     """Run *function* of *script* and return the operations that its container is made of.
 
     No operations if there is no such function. *what* names the hook in messages: ``source-x:
     build_customization.py``. *timeout* is in seconds of the hook's own time, without that of *evaluate*. *listener*
-    is told what the hook prints, and which variables it asked for in vain. Raises SpecificationError, with the line,
-    for a hook that fails or wants what there is not; the ExecutionError of a program that the hook did not catch;
-    ExecutionError if it takes too long; and what *evaluate* raises.
+    is told what the hook prints, and which variables it asked for in vain. With *digest*, only these bytes are run.
+
+    Raises SpecificationError, with the line, for a hook that fails or wants what there is not; the ExecutionError
+    of a program that the hook did not catch; ExecutionError if it takes too long; and what *evaluate* raises.
     """
-    source = _source(script)
+    source = _source(script, digest)
     request = {"source": source.decode("latin-1"), "name": script.name, "function": function}
     run = _Run(script, evaluate, what=what, timeout=timeout, listener=listener)
     return await converse(lambda conversation: run.talk(conversation, request), listener=listener)
 
 
-def _source(script: Path) -> bytes:
+def _source(script: Path, digest: Digest | None) -> bytes:
     with machine_errors(script), script.open("rb") as file:
         source = file.read(_LARGEST + 1)
+    if digest is not None and digest_of(source) != digest:
+        raise SpecificationError("was changed while it was in use", where=str(script), hint="build again")
     if len(source) > _LARGEST:
         raise SpecificationError(f"is larger than {_LARGEST} bytes", where=str(script))
     return source
@@ -99,7 +104,7 @@ class _Run:
         """Wait for the next message as long as the hook has time left."""
         import anyio  # noqa: PLC0415
 
-        started = time.monotonic()
+        started = monotonic()
         try:
             with anyio.fail_after(max(self._left, 0)):
                 return _checked(await conversation.receive())
@@ -112,7 +117,7 @@ class _Run:
                 code=None,
             ) from error
         finally:
-            self._left -= time.monotonic() - started
+            self._left -= monotonic() - started
 
     async def _answer(self, message: Mapping[str, object]) -> Mapping[str, object]:
         self._asked += 1

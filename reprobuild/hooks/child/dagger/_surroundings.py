@@ -5,6 +5,7 @@ This keeps honest hooks honest: what would differ on another machine fails and s
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from collections.abc import Iterator
@@ -13,7 +14,10 @@ from ._session import current
 
 __all__ = ["guard"]
 
-_INPUT = "hooks see no files of this machine: declare it as [[tool.reprobuild.input]], or keep the text in the hook"
+_INPUT = (
+    "hooks see no files of this machine: declare it as [[tool.reprobuild.input]], or as [[tool.reprobuild.secret]] "
+    "if no image may have it; texts are written with with_new_file"
+)
 _PROGRAM = "programs run in the image: use with_exec"
 _NETWORK = "hooks have no network: declare what they download as [[tool.reprobuild.input]]"
 
@@ -72,6 +76,9 @@ def _judge(event: str, arguments: tuple[object, ...], places: tuple[str, ...]) -
     if isinstance(path, int):
         return
     name = os.fsdecode(path) if isinstance(path, str | bytes | os.PathLike) else "."
+    if name == current.hook:
+        # Python looks for it by itself, to quote a line that is at fault.
+        raise FileNotFoundError(errno.ENOENT, "hooks see no files of this machine", name)
     writing = event == "open" and isinstance(arguments[2], int) and bool(arguments[2] & _WRITING)
     if name in _DEVICES or (not writing and f"{name}/".startswith(places) and ".." not in name):
         return
@@ -102,6 +109,6 @@ class _Environ(type(os.environ)):  # type: ignore[misc]
 
 def _asked_by_hook() -> bool:
     frame = sys._getframe(2)  # noqa: SLF001
-    while frame.f_back is not None and frame.f_globals.get("__name__") in {"os", "_collections_abc", __name__}:
+    while frame.f_back is not None and frame.f_globals.get("__name__") in {"os", "collections.abc", __name__}:
         frame = frame.f_back
     return frame.f_code.co_filename == current.hook

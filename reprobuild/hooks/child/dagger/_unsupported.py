@@ -7,10 +7,10 @@ from ._session import current
 __all__ = ["Missing", "missing_type", "refusal", "refuse_options"]
 
 _INPUT = "declare the file as [[tool.reprobuild.input]]: hooks find it, checked, under /run/reprobuild/inputs"
-_SECRET = "declare it as [[tool.reprobuild.secret]]: programs find it under /run/reprobuild/secrets"  # noqa: S105
+_SECRET = "declare it as [[tool.reprobuild.secret]]: programs find it under /run/secrets"  # noqa: S105
 _NO_ENGINE = "there is no engine here: a hook is given its container and returns what it makes of it"
 _NO_MOUNT = "nothing can be mounted: copy with with_file or with_directory, and remove what may not stay"
-_NO_SERVICE = "programs run alone and without a network: see `network` in the specification if there is no other way"
+_NO_SERVICE = "programs run alone and without a network"
 _BASE = "the base image is chosen by `base` in [tool.reprobuild], or by metadata.yaml"
 _SHELL = 'let a shell do it: with_exec(["sh", "-c", "program > file"])'
 _OURS = "reprobuild makes and publishes the image: see `reprobuild build` and `reprobuild push`"

@@ -1,0 +1,6 @@
+"""What the image's entrypoint starts."""
+
+from source_sheet import run
+
+if __name__ == "__main__":
+    run()
