@@ -36,7 +36,9 @@ def shared_object(
     """Return an ELF file of 64 bits, little-endian, as linkers write them; *kind* 3 is ET_DYN."""
     strings = _Strings()
     tags = [(_NEEDED, strings.add(name)) for name in needed]
-    tags += [(tag, strings.add(text)) for tag, text in ((_SONAME, soname), (_RPATH, rpath), (_RUNPATH, runpath)) if text]
+    tags += [
+        (tag, strings.add(text)) for tag, text in ((_SONAME, soname), (_RPATH, rpath), (_RUNPATH, runpath)) if text
+    ]
     versions = {name: [(one, 0) for one in some] for name, some in requires.items()}
     for name, some in weak.items():
         versions.setdefault(name, []).extend((one, 2) for one in some)

@@ -21,7 +21,7 @@ _DRIVER = re.compile(r"lib(?:cuda|nvcuvid|nvidia-.*|nvoptix)\.so\.\d+")
 _MUSL_OWN = re.compile(r"lib(?:c|pthread|rt|m|dl|util|xnet)\..*")
 """Names that musl's linker takes for itself (``reserved`` in dynlink.c)."""
 _OPTIONAL = {
-    "numba": re.compile(r"libtbb\.so\.\d+"),
+    "numba": re.compile(r"lib(?:tbb|gomp)\.so\..*"),
     "nvidia-cufile": re.compile(r"lib(?:mlx5|rdmacm|ibverbs)\.so\.\d+"),
     "onnxruntime-gpu": re.compile(r"libnvinfer.*|libnvonnxparser.*"),
 }

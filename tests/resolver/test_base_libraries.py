@@ -56,7 +56,10 @@ def test_debians_directories_and_links(look: Look) -> None:
     found = look(
         [
             link("lib", "usr/lib"),
-            file("etc/ld.so.conf", b"# comment\ninclude  /etc/ld.so.conf.d/*.conf\nhwcap 1 old\n/opt/a:/opt/b /opt/nowhere\n"),
+            file(
+                "etc/ld.so.conf",
+                b"# comment\ninclude  /etc/ld.so.conf.d/*.conf\nhwcap 1 old\n/opt/a:/opt/b /opt/nowhere\n",
+            ),
             file("etc/ld.so.conf.d/libc.conf", b"# libc\n/usr/local/lib\n"),
             file("etc/ld.so.conf.d/x86_64.conf", b"/lib/x86_64-linux-gnu\n"),
             file("etc/ld.so.conf.d/ignored.txt", b"/opt/c\n"),
@@ -76,7 +79,12 @@ def test_debians_directories_and_links(look: Look) -> None:
 
 
 def test_alpines_directories(look: Look) -> None:
-    files = [folder("lib"), folder("usr/lib"), folder("usr/local/lib"), link("lib/libc.musl-x86_64.so.1", "ld-musl.so.1")]
+    files = [
+        folder("lib"),
+        folder("usr/lib"),
+        folder("usr/local/lib"),
+        link("lib/libc.musl-x86_64.so.1", "ld-musl.so.1"),
+    ]
     files += [file("lib/ld-musl.so.1", shared_object())]
     found = look(files, libc=MUSL)
     assert found.directories == ("lib", "usr/local/lib", "usr/lib")
@@ -113,7 +121,9 @@ def test_only_what_could_be_loaded_is_a_library(look: Look) -> None:
 
 
 def test_configurations_that_include_themselves_come_to_an_end(look: Look) -> None:
-    assert look([file("etc/ld.so.conf", b"include ld.so.conf\n/usr/lib\n"), folder("usr/lib")]).directories == ("usr/lib",)
+    assert look([file("etc/ld.so.conf", b"include ld.so.conf\n/usr/lib\n"), folder("usr/lib")]).directories == (
+        "usr/lib",
+    )
 
 
 def test_what_is_remembered_is_read_again_where_it_is_damaged(store: Store) -> None:

@@ -21,7 +21,11 @@ ALPINE = {"ID": "alpine"}
         ("libnowhere.so.7", DEBIAN, "the package that `apt-file search libnowhere.so.7` names"),
         ("libnowhere.so.7", ALPINE, "the package that `apk search so:libnowhere.so.7` names"),
         ("libtinfo.so.6", ALPINE, "the package that `apk search so:libtinfo.so.6` names"),
-        ("libpq.so.5", {"ID": "rocky", "ID_LIKE": "rhel fedora"}, "the package that `dnf provides '*/libpq.so.5'` names"),
+        (
+            "libpq.so.5",
+            {"ID": "rocky", "ID_LIKE": "rhel fedora"},
+            "the package that `dnf provides '*/libpq.so.5'` names",
+        ),
         ("libpq.so.5", {}, "the package that has it (as Debian's package libpq5 or Alpine's package libpq does)"),
         ("libnowhere.so.7", {"ID": "arch"}, "the package that has it"),
     ],
