@@ -1,0 +1,203 @@
+"""The entries of one layer → files in a fresh directory, written as they come, with owners, modes and times."""
+
+import hashlib
+import os
+import shutil
+import stat
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+
+from reprobuild.builder.tree import Entry
+from reprobuild.canonical import Digest
+from reprobuild.engines.flavour import Flavour
+from reprobuild.engines.layer_places import LayerPlaces, Place
+from reprobuild.errors import ContentError, MachineError
+from reprobuild.image.index import IndexedFile
+from reprobuild.image.layer_files import LayerFile
+from reprobuild.image.tree import ImageTree, Node
+
+__all__ = ["LayerDirectory", "fill_in", "kept_xattr"]
+
+_TIMES = (-(2**31), 2**33)
+"""What every usual file system can hold, in seconds since 1970."""
+_DEVICES = {"character": stat.S_IFCHR, "block": stat.S_IFBLK, "fifo": stat.S_IFIFO}
+
+
+class LayerDirectory:
+    """The directory *root*, empty at first, and what of a layer is in it.
+
+    *below* gives what the layers below add up to; it is asked only by a layer that leaves out folders. *copy*
+    writes the file that is below at a path to another: a hard link may repeat what only the layers below have.
+    """
+
+    def __init__(
+        self,
+        root: Path,
+        flavour: Flavour,
+        below: Callable[[], ImageTree],
+        copy: Callable[[str, Path], None],
+        where: str,
+    ) -> None:
+        self._root, self._flavour, self._copy, self._where = str(root), flavour, copy, where
+        self._below = below
+        self._places = LayerPlaces(below)
+        self._times: dict[str, int] = {}
+        self._hidden: dict[str, str] = {}
+
+    def fill(self, files: Iterable[LayerFile]) -> list[IndexedFile]:
+        """Write *files*; return what they were, with digests."""
+        found = [self._put(file) for file in files]
+        for path, hides in self._hidden.items():
+            self._hide(path, hides)
+        for path, mtime in sorted(self._times.items(), reverse=True):
+            os.utime(self._path(path), (mtime, mtime))
+        return found
+
+    def _put(self, file: LayerFile) -> IndexedFile:
+        path, made = self._places.resolved(file.entry.path, where=self._where) if file.entry.path else ("", [])
+        for place, node in made:
+            self._folder(place, node)
+        digest = None
+        if file.hides:
+            self._hidden[path] = file.hides
+        elif file.entry.kind == "directory":
+            self._directory(path, file)
+        else:
+            digest = self._other(path, file)
+        return IndexedFile(entry=file.entry, hides=file.hides, mtime=file.mtime, digest=digest)
+
+    def _folder(self, path: str, node: Node) -> None:
+        """Make a folder that the layer leaves out, as it is below."""
+        self._clear(path)
+        Path(self._path(path)).mkdir()
+        entry = Entry(path=path, kind="directory", mode=node.mode, uid=node.uid, gid=node.gid, xattrs=node.xattrs)
+        self._places.put(path, Place(kind="directory"))
+        self._times[path] = _bounded(node.mtime)
+        fill_in(self._path(path), entry, where=self._where)
+
+    def _directory(self, path: str, file: LayerFile) -> None:
+        own = self._places.own(path)
+        if own is None or own.kind != "directory":
+            self._clear(path)
+            Path(self._path(path)).mkdir()
+            self._places.put(path, Place(kind="directory"))
+        self._times[path] = _bounded(file.mtime)
+        fill_in(self._path(path), file.entry, where=self._where)
+
+    def _other(self, path: str, file: LayerFile) -> Digest | None:
+        entry, place, digest = file.entry, self._path(path), None
+        if entry.kind == "hardlink":
+            self._link(entry.target, path)
+            return None
+        if self._places.own(path) is not None:
+            self._clear(path)
+        if entry.kind == "file":
+            digest = _write(place, file.chunks())
+        elif entry.kind == "symlink":
+            os.symlink(entry.target, place)
+        elif not self._device(place, entry):
+            return None
+        self._places.put(path, Place(kind="symlink" if entry.kind == "symlink" else "other", target=entry.target))
+        fill_in(place, entry, where=self._where)
+        mtime = _bounded(file.mtime)
+        os.utime(place, (mtime, mtime), follow_symlinks=False)
+        return digest
+
+    def _link(self, target: str, path: str) -> None:
+        source, made = self._places.resolved(target, where=self._where)
+        for place, node in made:
+            self._folder(place, node)
+        if source == path:
+            return
+        if self._places.own(path) is not None:
+            self._clear(path)
+        own = self._places.own(source)
+        if own is None:
+            self._copy(source, Path(self._path(path)))
+            own = Place(kind="other")
+        elif own.kind == "directory":
+            raise ContentError(f"{path}: a hard link to a directory, {target[:200]!r}", where=self._where)
+        else:
+            os.link(self._path(source), self._path(path), follow_symlinks=False)
+        self._places.put(path, own)
+
+    def _device(self, place: str, entry: Entry) -> bool:
+        """Make a device node or a fifo; say whether it was made: below dev/ nobody would see it."""
+        if entry.kind == "character" and entry.device == (0, 0):
+            raise ContentError(f"{entry.path}: a whiteout in the form of a device", where=self._where)
+        try:
+            os.mknod(place, _DEVICES[entry.kind] | 0o600, os.makedev(*entry.device))
+        except PermissionError as error:
+            if entry.path.startswith("dev/"):
+                return False
+            hint = "run reprobuild as root, or use a base image without device nodes outside /dev"
+            message = f"{entry.path} is a device node, which only root can make"
+            raise MachineError(message, where=self._where, hint=hint) from error
+        return True
+
+    def _hide(self, path: str, hides: str) -> None:
+        own = self._places.own(path)
+        if own is None and hides == "path":
+            os.mknod(self._path(path), stat.S_IFCHR, os.makedev(0, 0))
+        elif own is not None and own.kind == "directory":
+            os.setxattr(self._path(path), f"{self._flavour.xattrs}opaque", b"y")
+        elif own is None and (node := self._below().get(path)) is not None and node.kind == "directory":
+            self._folder(path, node)
+            self._hide(path, hides)
+
+    def _clear(self, path: str) -> None:
+        """Remove what the layer has had at *path*: the last entry of a path is the one that counts."""
+        own = self._places.own(path)
+        place = self._path(path)
+        if own is not None and own.kind == "directory" and Path(place).is_dir():
+            shutil.rmtree(place)
+            for known in [one for one in self._times if one == path or one.startswith(path + "/")]:
+                del self._times[known]
+            self._places.forget(path)
+        else:
+            Path(place).unlink(missing_ok=True)
+
+    def _path(self, path: str) -> str:
+        return f"{self._root}/{path}" if path else self._root
+
+
+def kept_xattr(name: str) -> bool:
+    """Say whether an extended attribute is the file's rather than the engine's or the machine's."""
+    if name.startswith("user."):
+        return not name.startswith("user.overlay.")
+    return name == "security.capability" or name.startswith("system.posix_acl_")
+
+
+def fill_in(place: str, entry: Entry, *, where: str) -> None:
+    """Give the file at *place* the owner, mode and extended attributes of *entry*."""
+    try:
+        os.chown(place, entry.uid, entry.gid, follow_symlinks=False)
+    except OSError as error:
+        raise MachineError(
+            f"/{entry.path} belongs to {entry.uid}:{entry.gid}, an id that is not mapped here: {error.strerror}",
+            where=where,
+            hint="give your user more ids in /etc/subuid and /etc/subgid (subuid(5)), or run reprobuild as root",
+        ) from error
+    if entry.kind != "symlink":
+        Path(place).chmod(entry.mode)
+    for name, value in entry.xattrs:
+        if kept_xattr(name):
+            os.setxattr(place, name, value, follow_symlinks=False)
+
+
+def _write(place: str, chunks: Iterator[bytes]) -> Digest:
+    found = hashlib.sha256()
+    handle = os.open(place, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    try:
+        for chunk in chunks:
+            found.update(chunk)
+            rest = memoryview(chunk)
+            while rest:
+                rest = rest[os.write(handle, rest) :]
+    finally:
+        os.close(handle)
+    return Digest("sha256:" + found.hexdigest())
+
+
+def _bounded(mtime: int) -> int:
+    return max(_TIMES[0], min(_TIMES[1], mtime))

@@ -1,0 +1,57 @@
+"""A folder for one run, gone afterwards; what a killed run left is removed by the next."""
+
+import fcntl
+import os
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from uuid import uuid4
+
+__all__ = ["run_folder"]
+
+
+@contextmanager
+def run_folder(beside: Path) -> Iterator[Path]:
+    """Make a folder in *beside* that is locked for as long as the block lasts, and remove it."""
+    beside.mkdir(parents=True, exist_ok=True)
+    _sweep(beside)
+    while True:
+        path = beside / uuid4().hex
+        path.mkdir(mode=0o700)
+        handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX)
+            if not _is(path, handle):
+                # Somebody swept it before it was locked.
+                continue
+            try:
+                yield path
+            finally:
+                _remove(path)
+            return
+        finally:
+            os.close(handle)
+
+
+def _sweep(beside: Path) -> None:
+    for path in beside.iterdir():
+        with suppress(OSError):
+            handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                _remove(path)
+            finally:
+                os.close(handle)
+
+
+def _is(path: Path, handle: int) -> bool:
+    try:
+        return os.path.samestat(path.stat(), os.fstat(handle))
+    except FileNotFoundError:
+        return False
+
+
+def _remove(path: Path) -> None:
+    # Programs can leave trees deeper than Python follows. Mounts are not entered: they go with their namespace.
+    subprocess.run(["rm", "-rf", "--one-file-system", "--", str(path)], check=False, stderr=subprocess.DEVNULL)  # noqa: S603, S607
