@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from reprobuild.canonical import Digest
 from reprobuild.errors import ContentError, LockError
-from reprobuild.lockfile import Package, Wheel
+from reprobuild.lockfile import Package, Sdist, Wheel
 from reprobuild.resolver.offers import Offer, Resolved, best_offer
 from reprobuild.target import Target, environments
 
@@ -16,12 +16,16 @@ Answers = Mapping[Target, Sequence[Resolved]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Choice:
-    """A distribution at the version that all platforms agree on, and the offers that they take, by file name."""
+    """A distribution at the version that all platforms agree on, and the offers that they take, by file name.
+
+    ``sdist`` is what those are built from that no index has.
+    """
 
     name: str
     version: str
     marker: str | None
     offers: tuple[Offer, ...]
+    sdist: Sdist | None = None
 
 
 def disagreements(answers: Answers) -> dict[str, dict[str, str]]:
@@ -67,6 +71,7 @@ def packages(choices: Sequence[Choice], wheels: Mapping[str, Wheel]) -> tuple[Pa
             version=choice.version,
             marker=choice.marker,
             wheels=tuple(wheels[offer.file] for offer in choice.offers),
+            sdist=choice.sdist,
         )
         for choice in choices
     )

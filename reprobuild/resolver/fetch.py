@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from reprobuild.errors import ContentError, LockError
 from reprobuild.gathering import gathered
-from reprobuild.lockfile import BaseImage, Lock, Wheel
+from reprobuild.lockfile import BaseImage, Lock, Sdist, Wheel
 from reprobuild.oci.open import copy_blob, open_source
 from reprobuild.oci.reference import RegistryReference, parse_reference
 from reprobuild.oci.source import DOCUMENT_LIMIT
@@ -28,6 +28,7 @@ from reprobuild.store import Store
 from reprobuild.target import Target
 
 if TYPE_CHECKING:
+    from reprobuild.builder.sdist_wheels import SdistWheels
     from reprobuild.workspace import Workspace
 
 __all__ = ["Needed", "download", "fetch", "fetch_base", "fetch_wheels", "needed_wheels"]
@@ -38,12 +39,16 @@ _QUESTIONS = 4
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Needed:
-    """A wheel with the distribution and version that an index knows it by, and a target that installs it."""
+    """A wheel with the distribution and version that an index knows it by, and a target that installs it.
+
+    ``sdist`` is what it is built from if no index has it.
+    """
 
     name: str
     version: str
     wheel: Wheel
     target: Target
+    sdist: Sdist | None = None
 
 
 async def fetch(
@@ -54,17 +59,22 @@ async def fetch(
     *,
     progress: Progress,
     offline: bool = False,
+    builds: "SdistWheels | None" = None,
 ) -> None:
     """Have everything that building the connectors *names* needs in the store, and their wheels in ``lock/wheels``.
 
     With *offline*, only this machine is looked at. Raises LockError for a wheel or input that is nowhere to be found,
     ContentError for one that is another, and what networks raise. What has been fetched stays, so that the next try
-    has less to do.
+    has less to do. *builds* makes the wheels that no index has.
     """
     from anyio import to_thread  # noqa: PLC0415
 
+    from reprobuild.resolver.sdist_supply import supply_built  # noqa: PLC0415 - it needs what is below
+
     needed = needed_wheels(workspace, lock, names, store)
     await fetch_wheels(needed, workspace.root, store, progress=progress, offline=offline)
+    if builds is not None:
+        await supply_built(needed, workspace, lock, builds, store, progress=progress, offline=offline)
     for name in names:
         await supply_inputs(workspace.connectors[name], lock.connectors[name], store, progress, offline)
     for base in sorted({lock.connectors[name].base for name in names}):
@@ -79,9 +89,9 @@ def needed_wheels(workspace: "Workspace", lock: Lock, names: Collection[str], st
     """
     needed: dict[str, Needed] = {}
 
-    def need(name: str, version: str, wheel: Wheel, target: Target) -> None:
-        known = needed.setdefault(wheel.file, Needed(name=name, version=version, wheel=wheel, target=target))
-        if known.wheel != wheel:
+    def need(name: str, version: str, wheel: Wheel, target: Target, sdist: Sdist | None = None) -> None:
+        new = Needed(name=name, version=version, wheel=wheel, target=target, sdist=sdist)
+        if needed.setdefault(wheel.file, new).wheel != wheel:
             raise LockError(
                 "two locks have it with different hashes or sizes",
                 where=wheel.file,
@@ -91,11 +101,12 @@ def needed_wheels(workspace: "Workspace", lock: Lock, names: Collection[str], st
     for name in names:
         connector, spec = lock.connectors[name], workspace.connectors[name]
         base = lock.bases[connector.base]
-        versions = {wheel.file: (one.name, one.version) for one in connector.packages for wheel in one.wheels}
+        packages = {wheel.file: one for one in connector.packages for wheel in one.wheels}
         for platform in spec.platforms:
             target = Target(platform=platform, python=base.python, libc=base.libc)
             for wheel in selected(store, connector, target):
-                need(*versions[wheel.file], wheel, target)
+                package = packages[wheel.file]
+                need(package.name, package.version, wheel, target, package.sdist if wheel in package.built else None)
             if (pip := base.pip_wheel) is not None:
                 need("pip", pip.file.split("-")[1], pip, target)
     return tuple(needed.values())
@@ -104,10 +115,13 @@ def needed_wheels(workspace: "Workspace", lock: Lock, names: Collection[str], st
 async def fetch_wheels(
     needed: Sequence[Needed], root: Path, store: Store, *, progress: Progress, offline: bool = False
 ) -> None:
-    """Have the wheels of *needed* in the store, from ``lock/wheels`` or from the index of the workspace *root*."""
+    """Have the wheels of *needed* in the store, from ``lock/wheels`` or from the index of the workspace *root*.
+
+    Those that are built from sdists are left to others.
+    """
     from anyio import to_thread  # noqa: PLC0415
 
-    missing = _missing(needed, store)
+    missing = _missing([one for one in needed if one.sdist is None], store)
     await to_thread.run_sync(take, [one.wheel for one in missing], root, store, progress)
     missing = _missing(missing, store)
     if not missing:
