@@ -166,6 +166,9 @@ def known_keys(folder: Path, table: str) -> set[str]:
         (["Base image keys"], "[base.one]"),
         (["Base image expectations"], '[base.one]\nimage = "oci:x"\n[base.one.expect]'),
         (["Connector keys", "Folder keys"], "[connector.one]"),
+        (["Hooks"], "[connector.one.hooks]"),
+        (["Inputs"], '[[connector.one.input]]\nname = "x"'),
+        (["Secrets"], '[[connector.one.secret]]\nname = "x"'),
     ],
 )
 def test_every_key_is_documented_and_nothing_else(tmp_path: Path, headings: list[str], table: str) -> None:
@@ -188,7 +191,8 @@ def test_specifications_that_are_shown_can_be_read(path: Path, tmp_path: Path) -
         if "lock-version" not in text:
             (tmp_path / "connectors").mkdir(exist_ok=True)
             (tmp_path / "pyproject.toml").write_text(text)
-            read_workspace(tmp_path)
+            bases = read_workspace(tmp_path).bases.values()
+            assert [base.expect for base in bases if base.contract and base.expect is None] == []
 
 
 # Messages

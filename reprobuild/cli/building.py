@@ -145,7 +145,7 @@ async def _require_contracts(
     images: "Plan", built: Sequence["BuildResult"], workspace: "Workspace", display: "Display"
 ) -> None:
     """Raise ContentError if what has just been built breaks the contract of its base image."""
-    if not any(base.expect for base in workspace.bases.values()):
+    if all(base.contract is None for base in workspace.bases.values()):
         return
     from anyio import to_thread
 

@@ -27,7 +27,7 @@ def is_stale(spec: "BaseSpec", platforms: Collection[Platform], locked: BaseImag
 
 def owes_contract(spec: "BaseSpec", locked: BaseImage, store: Store) -> bool:
     """Say whether *locked* has yet to be held against the contract of *spec*, as far as *store* knows."""
-    if spec.expect is None:
+    if spec.contract is None:
         return False
     from reprobuild.resolver.base_contract import is_remembered  # noqa: PLC0415 - most bases have no contract
 

@@ -12,11 +12,14 @@ from reprobuild.workspace.types import BaseSpec, check_name
 
 if TYPE_CHECKING:
     from reprobuild.workspace.connector_folder import Folder
-    from reprobuild.workspace.expect import Expectations
 
 __all__ = ["base_name", "check_builders", "implicit_bases", "read_bases"]
 
 _KEYS = ("image", "pip", "timezone", "env", "builder", "expect")
+_EXPECTED = (
+    *("profile", "timezone", "python", "pip", "user", "as", "readable", "writable", "not-writable"),
+    *("env", "env-present", "labels", "entrypoint", "commands", "os-packages"),
+)
 _VERSION = re.compile(r"[0-9]+(?:\.[0-9]+)*(?:(?:a|b|rc|\.post|\.dev)[0-9]+)*")
 _ZONE = re.compile(r"[A-Za-z0-9_+-]+(?:/[A-Za-z0-9_+-]+)*")
 
@@ -108,15 +111,14 @@ def _base(name: str, table: Table) -> BaseSpec:
         timezone=timezone,
         env=read_env(table),
         builder=table.text("builder"),
-        expect=_expect(table),
+        contract=_contract(table),
         where=table.where(),
     )
 
 
-def _expect(table: Table) -> "Expectations | None":
-    inner = table.table("expect")
-    if inner is None:
-        return None
-    from reprobuild.workspace.expect import read_expectations  # noqa: PLC0415 - most bases have no contract
-
-    return read_expectations(inner)
+def _contract(table: Table) -> Table | None:
+    """Return the table of the base's contract, of which only the keys are looked at here."""
+    contract = table.table("expect")
+    if contract is not None:
+        contract.only(_EXPECTED)
+    return contract

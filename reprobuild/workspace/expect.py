@@ -1,7 +1,7 @@
 """The contract of a base image as specified: `[tool.reprobuild.base.NAME.expect]`.
 
-Pure values. What they mean for an image is `reprobuild.contract`'s business. Loaded only where a base has such a
-table, since every build begins with reading the specification.
+Pure values. What they mean for an image is `reprobuild.contract`'s business. Loaded when it is asked for, since every
+build begins with reading the specification; which keys there are is known to who reads that.
 """
 
 import posixpath
@@ -16,10 +16,6 @@ from reprobuild.workspace.toml_table import Table, suggestion
 
 __all__ = ["Expectations", "ExpectedUser", "read_expectations"]
 
-_KEYS = (
-    *("profile", "timezone", "python", "pip", "user", "as", "readable", "writable", "not-writable"),
-    *("env", "env-present", "labels", "entrypoint", "commands", "os-packages"),
-)
 _VERSION = re.compile(r"[0-9]+(?:\.[0-9]+)+(?:(?:a|b|rc|\.post|\.dev)[0-9]+)*")
 _ZONE = re.compile(r"[A-Za-z0-9_+-]+(?:/[A-Za-z0-9_+-]+)*")
 _USER = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*(:[A-Za-z0-9_][A-Za-z0-9_.-]*)?")
@@ -78,7 +74,7 @@ class Expectations:
 def read_expectations(table: Table) -> Expectations:
     """Return what *table*, the ``expect`` of a base image, says, over the profile that it names.
 
-    Raises SpecificationError for a profile, key or value that is not known, and for a path that is to be writable
+    Raises SpecificationError for a profile or value that is not known, and for a path that is to be writable
     and not writable.
     """
     own = _read(table)
@@ -117,7 +113,6 @@ def _union(one: tuple[str, ...] | list[str], other: tuple[str, ...]) -> tuple[st
 
 
 def _read(table: Table) -> Expectations:
-    table.only(_KEYS)
     if not table.value:
         raise SpecificationError(
             "expects nothing", where=table.where(), hint='write what to check, such as timezone = "UTC", or a profile'

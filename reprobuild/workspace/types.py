@@ -17,6 +17,7 @@ from reprobuild.workspace.hooks import HookSpec, InputSpec, SecretSpec
 
 if TYPE_CHECKING:
     from reprobuild.workspace.expect import Expectations
+    from reprobuild.workspace.toml_table import Table
 
 __all__ = [
     "DEFAULT_EPOCH",
@@ -67,7 +68,7 @@ class BaseSpec:
 
     ``pip`` is the version that the built image must have, None for whatever the base has; ``env`` is added to
     the base's own environment. ``builder`` names the base that sdists are built on, None for this one itself.
-    ``expect`` is its contract, None if it has none. ``where`` is the file and key path that said so.
+    ``contract`` is the table that `expect` is read from. ``where`` is the file and key path that said so.
     """
 
     name: str
@@ -77,7 +78,19 @@ class BaseSpec:
     timezone: str | None = None
     env: Mapping[str, str] = field(default_factory=dict)
     builder: str | None = None
-    expect: "Expectations | None" = None
+    contract: "Table | None" = field(default=None, compare=False)
+
+    @property
+    def expect(self) -> "Expectations | None":
+        """What connectors may count on, None if nothing is said; raises SpecificationError for what cannot be.
+
+        Read when it is asked for: a build with nothing to do does not ask.
+        """
+        if self.contract is None:
+            return None
+        from reprobuild.workspace.expect import read_expectations  # noqa: PLC0415
+
+        return read_expectations(self.contract)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
