@@ -5,10 +5,9 @@ the config's diffID, which also covers what the compressed digest cannot: that c
 Whoever keeps anything of a layer keeps it only once the last file has gone by.
 """
 
-import hashlib
 import struct
 import tarfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import partial
@@ -18,6 +17,8 @@ from reprobuild.builder.tree import Entry, Kind, checked_path
 from reprobuild.canonical import Digest, hex_of
 from reprobuild.errors import ContentError
 from reprobuild.image.plain import STEP, plain
+from reprobuild.image.plain_file import PlainFile, Readable
+from reprobuild.image.tar_member import Member
 from reprobuild.oci.types import Descriptor
 from reprobuild.progress import Silent, Task
 
@@ -27,30 +28,11 @@ _PLAIN_LIMIT = 16 * 1024**3
 """Plain bytes of one layer."""
 _ENTRY_LIMIT = 2_000_000
 _DEPTH_LIMIT = 200
-_EXTENSION_LIMIT = 1024**2
-"""Bytes of a pax or GNU extension, which tarfile reads at once."""
-_EXTENSIONS = frozenset(
-    {
-        tarfile.XHDTYPE,
-        tarfile.XGLTYPE,
-        tarfile.SOLARIS_XHDTYPE,
-        tarfile.GNUTYPE_LONGNAME,
-        tarfile.GNUTYPE_LONGLINK,
-    }
-)
 _XATTR = "SCHILY.xattr."
 """What GNU tar, Go and we begin the pax keyword of an extended attribute with."""
 _OPAQUE = ".wh..wh..opq"
 _WHITEOUT = ".wh."
 _TAR_FAULTS = (tarfile.TarError, EOFError, IndexError, OverflowError, RecursionError, ValueError, struct.error)
-
-
-class Readable(Protocol):
-    """An open blob."""
-
-    def read(self, size: int, /) -> bytes:
-        """Return some bytes, none at the end."""
-        ...
 
 
 class Blobs(Protocol):
@@ -76,7 +58,7 @@ class LayerFile:
     entry: Entry
     hides: Literal["", "path", "below"] = ""
     mtime: int = 0
-    content: IO[bytes] | None = None
+    content: Readable | None = None
 
     def chunks(self) -> Iterator[bytes]:
         """Yield the bytes of a file, which can be read once, before the next entry is asked for."""
@@ -91,29 +73,30 @@ def layer_files(
     *task* counts compressed bytes; *room* is how many plain bytes there may be. Raises ContentError, naming
     *where*, for anything that is not such a layer, at the end at the latest.
     """
-    try:
-        yield from _files(layer, diff_id, store, where, task or Silent(), room)
-    except ContentError:
-        # The store may be to blame rather than the image: then this raises, and takes the blob out.
+
+    def blame() -> None:
+        """Raise if the store is to blame rather than the image, and take the blob out."""
         for _ in store.chunks(layer.digest):
             pass
+
+    pieces = plain(layer, _compressed(layer, store, task or Silent()), where=where)
+    try:
+        yield from _files(PlainFile(pieces, blame, room=room, where=where), diff_id, where)
+    except ContentError:
+        blame()
         raise
 
 
-def _files(layer: Descriptor, diff_id: Digest, store: Blobs, where: str, task: Task, room: int) -> Iterator[LayerFile]:
-    file = _PlainFile(plain(layer, _compressed(layer, store, task), where=where), room, where)
+def _files(file: PlainFile, diff_id: Digest, where: str) -> Iterator[LayerFile]:
     count = 0
     try:
-        # tarfile copies what is left of its buffer at every header: a small one is faster.
-        with tarfile.open(
-            None, "r|", cast("IO[bytes]", file), bufsize=16 * 1024, tarinfo=_Member, encoding="utf-8"
-        ) as archive:
+        with tarfile.open(None, "r:", cast("IO[bytes]", file), tarinfo=Member, encoding="utf-8") as archive:
             while (member := archive.next()) is not None:
                 archive.members.clear()  # type: ignore[attr-defined]  # or it remembers them all
                 count += 1
                 if count > _ENTRY_LIMIT:
                     raise ContentError(f"more than {_ENTRY_LIMIT} files", where=where)
-                if (found := _found(archive, member, where)) is not None:
+                if (found := _found(file, archive, member, where)) is not None:
                     yield found
     except _TAR_FAULTS as error:
         raise ContentError(f"not a readable tar archive: {str(error)[:200]}", where=where) from error
@@ -133,7 +116,7 @@ def _compressed(layer: Descriptor, store: Blobs, task: Task) -> Iterator[bytes]:
             yield chunk
 
 
-def _found(archive: tarfile.TarFile, member: tarfile.TarInfo, where: str) -> LayerFile | None:
+def _found(file: PlainFile, archive: tarfile.TarFile, member: tarfile.TarInfo, where: str) -> LayerFile | None:
     path = _path(member, where)
     folder, slash, name = path.rpartition("/")
     if name == _OPAQUE:
@@ -146,7 +129,10 @@ def _found(archive: tarfile.TarFile, member: tarfile.TarInfo, where: str) -> Lay
     entry = _entry(member, path, where)
     if not path and entry.kind != "directory":
         raise ContentError("the root is not a directory", where=where)
-    content = archive.extractfile(member) if entry.kind == "file" else None
+    content: Readable | None = None
+    if entry.kind == "file":
+        # Only sparse files are not as they stand in the archive.
+        content = archive.extractfile(member) if member.issparse() else file.content(member.offset_data, member.size)
     return LayerFile(entry=entry, mtime=int(member.mtime), content=content)
 
 
@@ -171,71 +157,6 @@ def _entry(member: tarfile.TarInfo, path: str, where: str) -> Entry:
         device=(member.devmajor, member.devminor) if kind in {"character", "block"} else (0, 0),
         xattrs=tuple(sorted(xattrs.items())),
     )
-
-
-class _Member(tarfile.TarInfo):
-    """A tar header that is not taken for the end when it is damaged, and whose extensions do not fill the memory."""
-
-    @classmethod
-    def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> "_Member":
-        return cls._checked(super().frombuf, buf, encoding, errors)
-
-    @classmethod
-    def _frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str, **options: bool) -> "_Member":
-        """Do the same where it is read by newer Pythons, security releases of old ones among them."""
-        read: Callable[..., tarfile.TarInfo] = super()._frombuf  # type: ignore[misc]
-        return cls._checked(partial(read, **options), buf, encoding, errors)
-
-    @staticmethod
-    def _checked(read: Callable[..., tarfile.TarInfo], buf: bytes | bytearray, encoding: str, errors: str) -> "_Member":
-        try:
-            member = cast("_Member", read(buf, encoding, errors))
-        except tarfile.HeaderError as error:
-            if any(buf):
-                raise tarfile.ReadError(str(error)) from error
-            raise
-        if member.size < 0 or (member.type in _EXTENSIONS and member.size > _EXTENSION_LIMIT):
-            raise tarfile.ReadError(f"a header that announces {member.size} bytes")
-        return member
-
-
-class _PlainFile:
-    """The plain bytes of a layer as the file that tarfile reads; hashes and counts all that goes through."""
-
-    def __init__(self, pieces: Iterator[bytes], room: int, where: str) -> None:
-        self.hash = hashlib.sha256()
-        self.size = 0
-        self._pieces = pieces
-        self._room = room
-        self._where = where
-        self._piece = b""
-        self._start = 0
-
-    def read(self, size: int) -> bytes:
-        """Return *size* bytes, fewer only at the end."""
-        parts: list[bytes] = []
-        while size > 0 and (self._start < len(self._piece) or self._next()):
-            part = self._piece[self._start : self._start + size]
-            parts.append(part)
-            self._start += len(part)
-            size -= len(part)
-        return b"".join(parts)
-
-    def drain(self) -> None:
-        """Read what follows the end of the archive: it is part of the diffID."""
-        while self._next():
-            pass
-
-    def _next(self) -> bool:
-        for piece in self._pieces:
-            self.hash.update(piece)
-            self.size += len(piece)
-            if self.size > self._room:
-                raise ContentError(f"the layers hold more than {_PLAIN_LIMIT} bytes", where=self._where)
-            self._piece, self._start = piece, 0
-            if piece:
-                return True
-        return False
 
 
 def _path(member: tarfile.TarInfo, where: str) -> str:

@@ -1,0 +1,77 @@
+"""Tar headers as tarfile reads them, more strictly, and ordinary ones faster."""
+
+import re
+import tarfile
+from collections.abc import Callable
+from functools import partial
+from typing import cast
+
+__all__ = ["Member"]
+
+_EXTENSION_LIMIT = 1024**2
+"""Bytes of a pax or GNU extension, which tarfile reads at once."""
+_EXTENSIONS = frozenset(
+    {
+        tarfile.XHDTYPE,
+        tarfile.XGLTYPE,
+        tarfile.SOLARIS_XHDTYPE,
+        tarfile.GNUTYPE_LONGNAME,
+        tarfile.GNUTYPE_LONGLINK,
+    }
+)
+_ORDINARY = re.compile(
+    rb"(?s)(.{100})([0-7]{7})[\0 ]([0-7]{7})[\0 ]([0-7]{7})[\0 ]([0-7]{11})[\0 ]([0-7]{11})[\0 ]"
+    rb"([0-7]{6})[\0 ].([0125])(.{100})ustar.{83}(.{155}).{12}"
+)
+"""Name, mode, uid, gid, size, mtime, checksum, type, link, prefix (POSIX.1-2017, pax, "ustar Interchange Format")."""
+
+
+class Member(tarfile.TarInfo):
+    """A tar header that is not taken for the end when it is damaged, and whose extensions do not fill the memory."""
+
+    @classmethod
+    def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> "Member":
+        """Return the header in *buf*, as tarfile does."""
+        return cls._ordinary(buf, encoding, errors) or cls._checked(super().frombuf, buf, encoding, errors)
+
+    @classmethod
+    def _frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str, **options: bool) -> "Member":
+        """Do the same where it is read by newer Pythons, security releases of old ones among them."""
+        read: Callable[..., tarfile.TarInfo] = super()._frombuf  # type: ignore[misc]
+        return cls._ordinary(buf, encoding, errors) or cls._checked(partial(read, **options), buf, encoding, errors)
+
+    @classmethod
+    def _ordinary(cls, buf: bytes | bytearray, encoding: str, errors: str) -> "Member | None":
+        """Return what an ordinary header says, as nearly all are; None for any other, which tarfile then reads.
+
+        Files, links and directories with all numbers in octal digits. tarfile takes four times as long for them.
+        """
+        if (found := _ORDINARY.fullmatch(buf)) is None:
+            return None
+        name, mode, uid, gid, size, mtime, checksum, kind, target, prefix = found.groups()
+        if 256 + sum(buf[:148]) + sum(buf[156:]) != int(checksum, 8):
+            return None
+        name, target, prefix = (_text(field, encoding, errors) for field in (name, target, prefix))
+        member = cls(f"{prefix}/{name}" if prefix else name)
+        member.mode, member.uid, member.gid = int(mode, 8), int(uid, 8), int(gid, 8)
+        member.size, member.mtime, member.chksum = int(size, 8), int(mtime, 8), int(checksum, 8)
+        member.type, member.linkname = bytes(kind), target
+        if member.type == tarfile.DIRTYPE:
+            member.name = member.name.rstrip("/")
+        return member
+
+    @staticmethod
+    def _checked(read: Callable[..., tarfile.TarInfo], buf: bytes | bytearray, encoding: str, errors: str) -> "Member":
+        try:
+            member = cast("Member", read(buf, encoding, errors))
+        except tarfile.HeaderError as error:
+            if any(buf):
+                raise tarfile.ReadError(str(error)) from error
+            raise
+        if member.size < 0 or (member.type in _EXTENSIONS and member.size > _EXTENSION_LIMIT):
+            raise tarfile.ReadError(f"a header that announces {member.size} bytes")
+        return member
+
+
+def _text(field: bytes, encoding: str, errors: str) -> str:
+    return bytes(field.partition(b"\0")[0]).decode(encoding, errors)
