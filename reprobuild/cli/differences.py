@@ -28,9 +28,11 @@ def print_in_short(comparison: Comparison, settings: Settings) -> None:
     groups = _groups(comparison.differences)
     room = MOST_LINES - _HEAD
     shown = groups if len(groups) <= room else groups[: room - 1]
-    spare = room - len(groups)
+    spare, width = room - len(groups), _width(shown)
     for cause, found in shown:
-        say(f"{styled(f'{cause:<{_width(shown)}}', 'open', sys.stdout, settings)}  {_counted(found)}: {_meaning(cause)}")
+        say(
+            f"{styled(f'{cause:<{_width(shown)}}', 'open', sys.stdout, settings)}  {_counted(found)}: {_meaning(cause)}"
+        )
         if spare > 0:
             say(_cut(f"    {_example(found[0])}"))
             spare -= 1
@@ -91,10 +93,6 @@ def _counted(found: Sequence[Difference]) -> str:
     for one in found:
         counts[one.kind] = counts.get(one.kind, 0) + 1
     return ", ".join(f"{count} {_NOUNS[kind]}{'s' if count > 1 else ''}" for kind, count in counts.items())
-
-
-def _meaning(cause: Cause) -> str:
-    return CAUSES[cause].meaning
 
 
 def _example(one: Difference) -> str:

@@ -2,7 +2,6 @@
 
 import hashlib
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 
 from reprobuild.canonical import Digest, hex_of
 from reprobuild.errors import ContentError
@@ -68,15 +67,15 @@ def plain_bytes(layer: RootLayer, blobs: Blobs, *, where: str, task: Task) -> It
 
 
 def _indexed(file: LayerFile, spool: Spool, is_kept: Callable[[str, int], bool]) -> IndexedFile:
-    indexed = IndexedFile(entry=file.entry, hides=file.hides, mtime=file.mtime)
-    if file.entry.kind != "file" or file.hides:
-        return indexed
-    found, kept, keep = hashlib.sha256(), list[bytes](), is_kept(file.entry.path, file.entry.size)
+    entry = file.entry
+    if entry.kind != "file" or file.hides:
+        return IndexedFile(entry=entry, hides=file.hides, mtime=file.mtime)
+    found, kept, keep = hashlib.sha256(), list[bytes](), is_kept(entry.path, entry.size)
     for chunk in file.chunks():
         found.update(chunk)
         if keep:
             kept.append(chunk)
     digest = Digest("sha256:" + found.hexdigest())
     if keep:
-        spool.add(digest, kept, file.entry.size)
-    return replace(indexed, digest=digest)
+        spool.add(digest, b"".join(kept))
+    return IndexedFile(entry=entry, mtime=file.mtime, digest=digest)

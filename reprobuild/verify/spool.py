@@ -2,13 +2,12 @@
 
 import os
 import tempfile
-from collections.abc import Iterable
 from pathlib import Path
 from threading import Lock
 from types import TracebackType
 
 from reprobuild.canonical import Digest
-from reprobuild.store import machine_errors
+from reprobuild.store import CHUNK, machine_errors
 
 __all__ = ["Spool"]
 
@@ -25,8 +24,9 @@ class Spool:
             self._file = tempfile.TemporaryFile(dir=folder, buffering=0)  # noqa: SIM115 - closed by __exit__
         self._folder = folder
         self._lock = Lock()
-        self._end = 0
         self._places: dict[Digest, tuple[int, int]] = {}
+        self._waiting: list[bytes] = []
+        self._written = self._end = 0
 
     def __enter__(self) -> "Spool":
         return self
@@ -39,23 +39,29 @@ class Spool:
     def __contains__(self, digest: Digest) -> bool:
         return digest in self._places
 
-    def add(self, digest: Digest, chunks: Iterable[bytes], size: int) -> None:
-        """Keep *chunks*, whose digest the caller has computed as *digest*, unless there is no room."""
+    def add(self, digest: Digest, data: bytes) -> None:
+        """Keep *data*, whose digest the caller has computed, unless there is no room."""
         with self._lock:
-            if digest in self._places or self._end + size > _MOST:
+            if digest in self._places or self._end + len(data) > _MOST:
                 return
-            place, self._end = self._end, self._end + size
-            self._places[digest] = place, size
-        with machine_errors(self._folder):
-            for chunk in chunks:
-                view = memoryview(chunk)
-                while view:
-                    written = os.pwrite(self._file.fileno(), view, place)
-                    view, place = view[written:], place + written
+            self._places[digest] = self._end, len(data)
+            self._waiting.append(data)
+            self._end += len(data)
+            if self._end - self._written >= CHUNK:
+                self._flush()
 
     def __call__(self, digest: Digest) -> bytes | None:
         """Return the bytes with *digest*; None if they are not here."""
         if (found := self._places.get(digest)) is None:
             return None
-        with machine_errors(self._folder):
+        with self._lock, machine_errors(self._folder):
+            self._flush()
             return os.pread(self._file.fileno(), found[1], found[0])
+
+    def _flush(self) -> None:
+        view = memoryview(b"".join(self._waiting))
+        self._waiting.clear()
+        with machine_errors(self._folder):
+            while view:
+                count = os.pwrite(self._file.fileno(), view, self._written)
+                view, self._written = view[count:], self._written + count
