@@ -49,7 +49,7 @@ def require_kept(
             continue
         findings = {image.platform: check_built(plan.derivation, image.manifest.digest, expectations, store)}
         for line in unchecked(findings):
-            progress.warn(f"{image.connector}: the contract of its base is not checked: {line}")
+            progress.warn(f"{image.connector}, the contract of its base: {line}")
         if lines := broken(findings):
             faults += [f"  {image.connector} ({image.platform}): {line}" for line in lines]
             store.discard(image.manifest.digest)

@@ -83,7 +83,8 @@ async def _finding(asked: Probe, executions: "Executions | None") -> Finding:
     try:
         seen = await executions.run(asked.execution)
     except MachineError as error:
-        return Finding(check=asked.check, outcome="unchecked", found=error.message)
+        found = f"{error.message}; {error.hint}" if error.hint else error.message
+        return Finding(check=asked.check, outcome="unchecked", found=found)
     except ExecutionError as error:
         last = error.output.strip().rpartition("\n")[2][:200]
         how = f"ended with exit code {error.code}" if error.code is not None else f"did not end in {_SECONDS:.0f} s"

@@ -62,7 +62,7 @@ async def require_kept(
     """
     findings = {platform: (*one.findings, *await probe(one.probes, executions)) for platform, one in platforms.items()}
     for line in unchecked(findings):
-        progress.warn(f"base {spec.name}: not checked: {line}")
+        progress.warn(f"base {spec.name}: {line}")
     if lines := broken(findings):
         raise LockError(
             f"the base image breaks {len(lines)} of the promises that are expected of it:\n"
