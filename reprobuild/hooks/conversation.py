@@ -42,14 +42,21 @@ _TAIL = 50
 
 
 class Ended(Exception):  # noqa: N818 - what became of it is for the caller to say
-    """The process ended without a word, or said something that is none."""
+    """The process ended without a word, said something that is none, or said nothing in time: then it is ``late``.
+
+    Once `converse` raises it, ``tail`` holds the last lines that the process printed.
+    """
+
+    def __init__(self, *, late: bool = False, tail: tuple[str, ...] = ()) -> None:
+        super().__init__()
+        self.late = late
+        self.tail = tail
 
 
 class Conversation:
-    """Messages to and from the process. ``tail`` are the last lines that it printed."""
+    """Messages to and from the process."""
 
     def __init__(self, ours: socket.socket) -> None:
-        self.tail: deque[str] = deque(maxlen=_TAIL)
         self._socket = ours
         self._received = bytearray()
 
@@ -132,9 +139,15 @@ async def _served(
 
     results: list[_T] = []
     failures: list[Exception] = []
+    tail: deque[str] = deque(maxlen=_TAIL)
+
+    def heard(line: str) -> None:
+        tail.append(line)
+        listener(line)
+
     try:
         async with anyio.create_task_group() as group:
-            group.start_soon(_heard, process, conversation, listener)
+            group.start_soon(_heard, process, heard)
             # Kept apart from the group, which would wrap it; a cancellation goes through.
             try:
                 results.append(await talk(conversation))
@@ -147,8 +160,10 @@ async def _served(
         with anyio.CancelScope(shield=True):
             await process.wait()
             await process.aclose()
-    if failures:
-        raise failures[0]
+    for failure in failures:
+        if isinstance(failure, Ended):
+            failure.tail = tuple(tail)
+        raise failure
     return results[0]
 
 
@@ -158,7 +173,7 @@ def _kill(process: "Process") -> None:
         os.killpg(process.pid, signal.SIGKILL)
 
 
-async def _heard(process: "Process", conversation: Conversation, listener: Listener) -> None:
+async def _heard(process: "Process", listener: Listener) -> None:
     """Pass on what the process prints, line by line, until nobody can print any more."""
     line = bytearray()
     if process.stdout is None:
@@ -167,13 +182,11 @@ async def _heard(process: "Process", conversation: Conversation, listener: Liste
         line += chunk
         *whole, line = line.split(b"\n")
         for one in (*whole, *([line] if len(line) > _LONGEST_LINE else [])):
-            _tell(one, conversation, listener)
+            _tell(one, listener)
         line = bytearray() if len(line) > _LONGEST_LINE else line
     if line:
-        _tell(line, conversation, listener)
+        _tell(line, listener)
 
 
-def _tell(line: bytearray, conversation: Conversation, listener: Listener) -> None:
-    text = line[:_LONGEST_LINE].decode("utf-8", "replace").rstrip("\r")
-    conversation.tail.append(text)
-    listener(text)
+def _tell(line: bytearray, listener: Listener) -> None:
+    listener(line[:_LONGEST_LINE].decode("utf-8", "replace").rstrip("\r"))

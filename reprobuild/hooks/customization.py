@@ -58,7 +58,10 @@ async def customize(
     source = _source(script, digest)
     request = {"source": source.decode("latin-1"), "name": script.name, "function": function}
     run = _Run(script, evaluate, what=what, timeout=timeout, listener=listener)
-    return await converse(lambda conversation: run.talk(conversation, request), listener=listener)
+    try:
+        return await converse(lambda conversation: run.talk(conversation, request), listener=listener)
+    except Ended as error:
+        raise run.ended(error) from error
 
 
 def _source(script: Path, digest: Digest | None) -> bytes:
@@ -87,18 +90,24 @@ class _Run:
 
     async def talk(self, conversation: Conversation, request: object) -> tuple[Operation, ...]:
         """Have the hook run, answer what it asks, and return its operations."""
-        try:
-            await conversation.send(request)
-            while (message := await self._next(conversation))["kind"] not in {"done", "failed"}:
-                if message["kind"] == "absent":
-                    self._tell_absent(message)
-                else:
-                    await conversation.send(await self._answer(message))
-            if message["kind"] == "failed":
-                self._fail(message)
-            return self._operations(message)
-        except Ended as error:
-            raise self._ended(conversation) from error
+        await conversation.send(request)
+        while (message := await self._next(conversation))["kind"] not in {"done", "failed"}:
+            if message["kind"] == "absent":
+                self._tell_absent(message)
+            else:
+                await conversation.send(await self._answer(message))
+        if message["kind"] == "failed":
+            self._fail(message)
+        return self._operations(message)
+
+    def ended(self, error: Ended) -> ReprobuildError:
+        """Return the words for a process that ended, or had to be ended, before its hook did."""
+        if error.late:
+            message, hint = f"did not end within {self._timeout:g} seconds", "give it more with `timeout`"
+            return ExecutionError(message, where=self._what, hint=hint, output="\n".join(error.tail), code=None)
+        message = "its Python ended before it returned a container"
+        last = "".join(f"\n  {line}" for line in error.tail[-5:])
+        return SpecificationError(f"{message}{last}", where=str(self._script), hint=_DOCUMENT)
 
     async def _next(self, conversation: Conversation) -> Mapping[str, object]:
         """Wait for the next message as long as the hook has time left."""
@@ -109,13 +118,7 @@ class _Run:
             with anyio.fail_after(max(self._left, 0)):
                 return _checked(await conversation.receive())
         except TimeoutError as error:
-            raise ExecutionError(
-                f"did not end within {self._timeout:g} seconds",
-                where=self._what,
-                hint="a larger `timeout` in [tool.reprobuild] gives it more",
-                output="\n".join(conversation.tail),
-                code=None,
-            ) from error
+            raise Ended(late=True) from error
         finally:
             self._left -= monotonic() - started
 
@@ -152,11 +155,6 @@ class _Run:
             where=f"{self._script}:{message['line']}" if message["line"] else str(self._script),
             hint=str(hint) if hint else _DOCUMENT,
         )
-
-    def _ended(self, conversation: Conversation) -> SpecificationError:
-        last = "".join(f"\n  {line}" for line in list(conversation.tail)[-5:])
-        message = f"its Python ended before it returned a container{last}"
-        return SpecificationError(message, where=str(self._script), hint=_DOCUMENT)
 
 
 def _failed(error: ExecutionError, operations: tuple[Operation, ...]) -> Mapping[str, object]:
