@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from reprobuild.cli.opening import named_or_here, open_store, open_workspace
+from reprobuild.cli.planning import fresh_lock, planned
 from reprobuild.cli.settings import Settings
 
 if TYPE_CHECKING:
@@ -13,7 +14,6 @@ if TYPE_CHECKING:
     from reprobuild.cli.progress import Display
     from reprobuild.lockfile import Lock
     from reprobuild.oci.reference import FileReference
-    from reprobuild.oci.types import Platform
     from reprobuild.workspace import Workspace
 
 __all__ = ["BuildRequest", "run_build"]
@@ -38,8 +38,9 @@ def run_build(request: BuildRequest, settings: Settings) -> int:
     wanted = tuple(workspace.connectors) if request.everything else request.names
     chosen = named_or_here(workspace, wanted, settings.directory)
     target = _destination(request.output, len(chosen))
-    lock = _fresh_lock(workspace, chosen)
-    images = _planned(workspace, lock, chosen, _platforms(request.platforms), target)
+    lock = fresh_lock(workspace, chosen)
+    images = planned(workspace, lock, chosen, request.platforms)
+    _check_target(target, images, len(chosen))
     results = _realised(images, workspace, lock, settings, offline=request.offline, whole=target is not None)
     from reprobuild.cli.built import print_hints, print_results, print_results_json
 
@@ -54,53 +55,12 @@ def run_build(request: BuildRequest, settings: Settings) -> int:
     return 1 if differs else 0
 
 
-def _fresh_lock(workspace: "Workspace", chosen: Sequence[str]) -> "Lock":
-    """Return the lock of the connectors *chosen*; raise LockError if it does not fit the specification."""
-    from reprobuild.cli.staleness import stale_reasons
-    from reprobuild.errors import LockError
-    from reprobuild.lock_files import read_lock
+def _check_target(target: "FileReference | None", images: "Plan", connectors: int) -> None:
+    if target is not None and target.transport == "docker-archive" and len(images) > connectors:
+        from reprobuild.errors import SpecificationError
 
-    lock = read_lock(workspace.root, chosen)
-    if reasons := stale_reasons(workspace, lock, chosen):
-        more = f" (and {len(reasons) - 1} more reasons)" if len(reasons) > 1 else ""
-        raise LockError(
-            f"stale: {reasons[0]}{more}",
-            where=reasons[0].where,
-            hint=f"run `reprobuild lock update {' '.join(chosen)}`, look at what changes, and commit it",
-        )
-    return lock
-
-
-def _platforms(texts: Sequence[str]) -> tuple["Platform", ...]:
-    from reprobuild.oci.types import parse_platform
-
-    return tuple(parse_platform(text, where="--platform") for text in texts)
-
-
-def _planned(
-    workspace: "Workspace",
-    lock: "Lock",
-    chosen: Sequence[str],
-    platforms: Sequence["Platform"],
-    target: "FileReference | None",
-) -> "Plan":
-    """Return what to build; raise SpecificationError if that cannot be, or cannot be written to *target*."""
-    from reprobuild.builder.build import plan
-    from reprobuild.errors import SpecificationError
-
-    for name in chosen:
-        known = workspace.connectors[name].platforms
-        if unknown := [platform for platform in platforms if platform not in known]:
-            raise SpecificationError(
-                f"{name} is not for {unknown[0]}",
-                where="--platform",
-                hint=f"it is for {', '.join(map(str, known))}; add the platform to the specification and lock again",
-            )
-    images = plan(workspace, lock, chosen, open_store(), platforms=platforms)
-    if target is not None and target.transport == "docker-archive" and len(images) > len(chosen):
         hint = "add --platform, or write oci-archive:"
         raise SpecificationError("it holds images of one platform only", where=str(target), hint=hint)
-    return images
 
 
 def _realised(

@@ -14,6 +14,8 @@ INTERRUPTED = 130
 READER_GONE = 141
 """As a shell counts it when whoever reads our output stops: 128 + SIGPIPE."""
 
+_LINES = 20
+"""How many lines are shown of what a program wrote."""
 _USAGE = 2
 _FAULT = 2
 _GLOBAL_OPTIONS = frozenset({"-C", "-q", "-v", "--color", "--directory", "--quiet", "--verbose"})
@@ -32,7 +34,7 @@ def report(error: BaseException, settings: Settings) -> int:
         message, hint, code = _explained(leaf)
         if (message, hint) not in told:
             told[message, hint] = code
-            _print(message, hint, settings)
+            _print(message, hint, settings, output=str(getattr(leaf, "output", "")))
             if settings.verbose:
                 _print_causes(leaf)
     return max(told.values())
@@ -85,8 +87,11 @@ def _machine_error(error: OSError) -> MachineError:
         return explained
 
 
-def _print(message: str, hint: str | None, settings: Settings) -> None:
+def _print(message: str, hint: str | None, settings: Settings, *, output: str = "") -> None:
+    """Tell what went wrong, with the end of what a program wrote before it failed."""
     tell(f"{styled('error:', 'bad', sys.stderr, settings)} {plain(message)}")
+    for line in output.splitlines()[-_LINES:]:
+        tell(f"  | {plain(line)}")
     if hint:
         tell(f"{styled('hint:', 'hint', sys.stderr, settings)} {plain(hint)}")
 

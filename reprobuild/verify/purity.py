@@ -7,18 +7,19 @@ with the first path that differs, and with the cause.
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 from reprobuild.builder.executions import Executions, Secrets
 from reprobuild.builder.hooked import Kit, hooked_layers
-from reprobuild.builder.step_layer import StepEntry, step_entries
+from reprobuild.builder.step_layer import step_entries
+from reprobuild.canonical import Digest
 from reprobuild.derivation import Derivation
-from reprobuild.engines.execution import Execution, Observation
+from reprobuild.engines.execution import Change, Changes, Execution, Observation
 from reprobuild.engines.executor import Executor, Listener, unheard
 from reprobuild.image.index import tree_of
 from reprobuild.store import Store
 from reprobuild.verify.cause import Cause
-from reprobuild.verify.content import content_cause
-from reprobuild.verify.metadata import metadata_causes
+from reprobuild.verify.compare import compare_changes
 
 __all__ = ["Impurity", "Recorder", "impurity"]
 
@@ -72,10 +73,14 @@ async def impurity(
     """
     recorders = tuple(Recorder(executor=engine) for engine in engines)
     for recorder in recorders:
-        executions = Executions(store=store, open=lambda one=recorder: one, listener=listener, fresh=True)
+        executions = Executions(store=store, open=partial(_same, recorder), listener=listener, fresh=True)
         await hooked_layers(derivation, store, Kit(executions=executions, secrets=lambda _: secrets))
     first, second = (recorder.runs for recorder in recorders)
     return next(_differences(first, second, store), None), len(first)
+
+
+def _same(executor: Executor) -> Executor:
+    return executor
 
 
 def _differences(
@@ -102,24 +107,14 @@ def _otherwise(one: Execution, other: Execution) -> Impurity:
 
 def _of_step(execution: Execution, seen: Observation, again: Observation, store: Store) -> Iterator[Impurity]:
     tree = tree_of(execution.layers, store, where=execution.what)
-    one, other = (
-        {step.entry.path: step for step in step_entries(found.changes, tree, where=execution.what)}
-        for found in (seen, again)
-    )
-    for path in sorted({*one, *other}, key=str.encode):
-        if one.get(path) != other.get(path):
-            cause, detail = _cause(path, one.get(path), other.get(path), store)
-            yield Impurity(what=execution.what, place=f"/{path}", cause=cause, detail=detail)
 
+    def kept(found: Observation) -> Changes:
+        entries = step_entries(found.changes, tree, where=execution.what)
+        return Changes(present=tuple(Change(entry=step.entry, digest=step.digest) for step in entries))
 
-def _cause(path: str, one: StepEntry | None, other: StepEntry | None, store: Store) -> tuple[Cause, str]:
-    if one is None or other is None:
-        return "file only in one", "the second run " + ("made it" if one is None else "did not make it")
-    if one.entry.kind != other.entry.kind:
-        return "type changed", f"{one.entry.kind} → {other.entry.kind}"
-    if one.digest and other.digest and one.digest != other.digest:
-        if max(one.entry.size, other.entry.size) > _LARGEST:
-            return "contents", f"{one.entry.size} bytes → {other.entry.size} bytes"
-        return content_cause(path, store.read(one.digest), store.read(other.digest))
-    found = next(metadata_causes(one.entry, other.entry), None)
-    return ("contents", "") if found is None else (found[0], f"{found[1]} → {found[2]}")
+    def content(digest: Digest) -> bytes | None:
+        return store.read(digest) if store.path(digest).stat().st_size <= _LARGEST else None
+
+    for difference in compare_changes(kept(seen), kept(again), content):
+        detail = difference.detail or " → ".join(text for text in (difference.old, difference.new) if text)
+        yield Impurity(what=execution.what, place=f"/{difference.place}", cause=difference.cause, detail=detail)

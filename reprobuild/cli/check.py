@@ -1,0 +1,66 @@
+"""``reprobuild check``: rebuild from nothing under varied conditions, run hooks on two machines, and compare."""
+
+from typing import Annotated
+
+import typer
+
+from reprobuild.cli.completion import connector_names, platform_names
+from reprobuild.cli.settings import Settings
+
+__all__ = ["app"]
+
+app = typer.Typer(add_completion=False, rich_markup_mode=None)
+
+_Names = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="[NAME]...",
+        help="Connectors; the one whose folder you are in, or the only one there is, by default.",
+        autocompletion=connector_names,
+    ),
+]
+_Platforms = Annotated[
+    list[str] | None,
+    typer.Option("--platform", metavar="P", help="Check this platform only.", autocompletion=platform_names),
+]
+_Vary = Annotated[
+    str | None,
+    typer.Option("--vary", metavar="A,B", help="Vary these conditions only; `--vary list` says which there are."),
+]
+
+
+@app.command(short_help="Rebuild from nothing under varied conditions and compare.")
+def check(
+    context: typer.Context,
+    names: _Names = None,
+    everything: Annotated[bool, typer.Option("--all", help="Check every connector.")] = False,
+    platforms: _Platforms = None,
+    vary: _Vary = None,
+    offline: Annotated[
+        bool, typer.Option("--offline", envvar="REPROBUILD_OFFLINE", help="Use no network: what `fetch` has fetched.")
+    ] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Rebuild images from nothing, twice and more, and compare them with each other and with the locks.
+
+    The builds differ in folder, order of files, umask, timezone, locale, hash seed, hostname, user, HOME,
+    processors, clock and store. Every hook runs on two machines that differ, and what it left is compared
+    path by path. What could not be varied here is said. Exit with 1 if anything differs, if an image is not what
+    its lock records, or if a hook may use the network.
+    """
+    if everything and names:
+        raise typer.BadParameter("it is every connector already: leave out the names", param_hint="--all")
+    from reprobuild.cli.checking import CheckRequest, list_conditions, run_check
+
+    settings: Settings = context.obj
+    if vary == "list":
+        raise typer.Exit(list_conditions())
+    request = CheckRequest(
+        names=tuple(names or ()),
+        everything=everything,
+        platforms=tuple(platforms or ()),
+        vary=vary,
+        offline=offline,
+        json=json,
+    )
+    raise typer.Exit(run_check(request, settings))
