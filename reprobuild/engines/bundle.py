@@ -3,12 +3,13 @@
 import json
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from reprobuild.engines.execution import Mount
 from reprobuild.engines.flavour import Flavour
 from reprobuild.engines.job import Answer, Job
-from reprobuild.engines.kernel import MountFlag, mount
+from reprobuild.engines.kernel import MountFlag, mount, unmount
 from reprobuild.engines.mount_points import MountPoints, copy_folder
 from reprobuild.engines.overlay import mount_changing, mount_unchanging
 from reprobuild.engines.program import missing_program
@@ -71,6 +72,12 @@ class Bundle:
         )
         (self._memory / "config.json").write_text(json.dumps(config), encoding="utf-8")
         return None
+
+    def close(self) -> None:
+        """Take the mounts away, so that the folder can be removed."""
+        for place in (self.root, self.view, self._memory):
+            with suppress(OSError):
+                unmount(str(place))
 
     @property
     def command(self) -> Sequence[str]:

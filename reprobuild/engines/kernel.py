@@ -6,7 +6,7 @@ Every function raises OSError as those of ``os`` do.
 import ctypes
 import os
 
-__all__ = ["MountFlag", "Namespace", "adopt_orphans", "end_with_parent", "mount", "unshare"]
+__all__ = ["MountFlag", "Namespace", "adopt_orphans", "end_with_parent", "mount", "unmount", "unshare"]
 
 
 class Namespace:
@@ -31,6 +31,7 @@ class MountFlag:
     PRIVATE = 0x40000
 
 
+_DETACH = 2
 _SET_PARENT_DEATH_SIGNAL = 1
 _SET_CHILD_SUBREAPER = 36
 
@@ -41,10 +42,15 @@ def unshare(namespaces: int) -> None:
 
 
 def mount(source: str, target: str, kind: str, flags: int = 0, options: str = "") -> None:
-    """Mount as mount(2) does; *options* may have one page, 4095 bytes."""
+    """Mount *source*, of the *kind* of file system, at *target*; *options* may have one page, 4095 bytes."""
     names = (source, target, kind)
     places = [ctypes.c_char_p(os.fsencode(name)) for name in names]
     _call("mount", *places, ctypes.c_ulong(flags), ctypes.c_char_p(os.fsencode(options)), place=target)
+
+
+def unmount(target: str) -> None:
+    """Take away what is mounted at *target*, as soon as nobody uses it any more."""
+    _call("umount2", ctypes.c_char_p(os.fsencode(target)), ctypes.c_int(_DETACH), place=target)
 
 
 def end_with_parent(signal: int) -> None:

@@ -41,7 +41,7 @@ class LayerDirectory:
         self._root, self._flavour, self._copy, self._where = str(root), flavour, copy, where
         self._below = below
         self._places = LayerPlaces(below)
-        self._times: dict[str, int] = {}
+        self._times: dict[str, int] = {"": 0}
         self._hidden: dict[str, str] = {}
 
     def fill(self, files: Iterable[LayerFile]) -> list[IndexedFile]:
@@ -94,7 +94,7 @@ class LayerDirectory:
         if entry.kind == "file":
             digest = _write(place, file.chunks())
         elif entry.kind == "symlink":
-            os.symlink(entry.target, place)
+            os.symlink(entry.target, place)  # noqa: PTH211 - as it is, unlike a Path
         elif not self._device(place, entry):
             return None
         self._places.put(path, Place(kind="symlink" if entry.kind == "symlink" else "other", target=entry.target))

@@ -1,4 +1,4 @@
-"""Where things are mounted into a root filesystem: what it lacks for that is put beside it, so that no trace is left."""
+"""Where things are mounted into a root filesystem; what it lacks for that is put beside it and leaves no trace."""
 
 import os
 import posixpath

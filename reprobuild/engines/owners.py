@@ -1,4 +1,4 @@
-"""The ids that a user who is not root may give to files: subordinate ids, of /etc/subuid and /etc/subgid (subuid(5))."""
+"""The ids that a user who is not root may give to files: subordinate ids, as subuid(5) has them."""
 
 from dataclasses import dataclass
 
@@ -27,9 +27,9 @@ def id_map(text: str, *, own: int, names: tuple[str, str], path: str) -> IdMap:
     best = (0, 0)
     for line in text.splitlines():
         name, _, rest = line.strip().partition(":")
-        first, _, count = rest.partition(":")
-        if name in names and first.isdecimal() and count.isdecimal():
-            best = max(best, (int(count), int(first)))
+        start, _, length = rest.partition(":")
+        if name in names and start.isdecimal() and length.isdecimal():
+            best = max(best, (int(length), int(start)))
     count, first = best
     if count < _LEAST - 1:
         raise MachineError(

@@ -9,6 +9,7 @@ import os
 import signal
 import sys
 import traceback
+from contextlib import closing
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -90,8 +91,11 @@ def _done(job: Job) -> Answer:
 
 
 def _ran(job: Job, store: Store, flavour: Flavour, folder: Path) -> Answer:
-    where = job.execution.what
-    bundle = Bundle(job, store, flavour, folder)
+    with closing(Bundle(job, store, flavour, folder)) as bundle:
+        return _run_in(bundle, job, store, flavour)
+
+
+def _run_in(bundle: Bundle, job: Job, store: Store, flavour: Flavour) -> Answer:
     refusal = bundle.prepare()
     if refusal is not None:
         return refusal
@@ -104,5 +108,5 @@ def _ran(job: Job, store: Store, flavour: Flavour, folder: Path) -> Answer:
                 hint="free some space, or point REPROBUILD_STORE to a larger disk; or the program fills it",
             )
         return ended
-    changes = seen_changes(bundle.changed, bundle.view, bundle.invented, store, flavour, where=where)
+    changes = seen_changes(bundle.changed, bundle.view, bundle.invented, store, flavour, where=job.execution.what)
     return Answer(changes=changes, code=0, unvaried=bundle.unvaried)

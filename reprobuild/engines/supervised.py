@@ -93,7 +93,7 @@ def _run(command: Sequence[str], job: Job) -> None:
     mount("proc", "/proc", "proc")
     _hide_cgroups(command[0])
     path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-    os.execve(command[0], command, {"PATH": path, "XDG_RUNTIME_DIR": "/run"})  # noqa: S606
+    os.execve(command[0], list(command), {"PATH": path, "XDG_RUNTIME_DIR": "/run"})  # noqa: S606
 
 
 _FAULT = 125
