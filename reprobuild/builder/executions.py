@@ -32,11 +32,13 @@ class Executions:
     """Runs executions on one engine, which is opened for the first that is not known.
 
     An execution with a network is run anew in every build: nobody can say what it depends on. If ``fresh``, all are,
-    and none is remembered.
+    and none is remembered. ``varied`` opens the same engine as if on another machine, for whoever has to prove that
+    an execution does not depend on it.
     """
 
     store: Store
     open: Callable[[], Executor]
+    varied: Callable[[], Executor] | None = None
     progress: Progress = field(default_factory=Silent)
     listener: Listener = unheard
     fresh: bool = False

@@ -24,7 +24,6 @@ from reprobuild.builder.sdist import BuildSystem, check_built, is_native, is_pur
 from reprobuild.builder.sdist_build import DEFAULT_PATH, DRIVER, Build, Task, built_file, required
 from reprobuild.canonical import Digest, parse_digest
 from reprobuild.engines.execution import Execution, ExecutionError, Observation
-from reprobuild.engines.executor import Executor
 from reprobuild.errors import ContentError
 from reprobuild.lockfile import BaseImage, Wheel
 from reprobuild.oci.types import Platform
@@ -62,12 +61,11 @@ class SdistJob:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SdistWheels:
-    """Builds wheels of sdists with ``executions``; ``varied`` opens an engine on a machine that differs, for proofs."""
+    """Builds wheels of sdists with ``executions``, and proves them on its other machine."""
 
     executions: Executions
     store: Store
     epoch: int
-    varied: Callable[[], Executor] | None = None
 
     def build_system(self, file: str, digest: Digest) -> BuildSystem:
         """Return what the sdist *file* says of its build."""
@@ -139,10 +137,10 @@ class SdistWheels:
 
     async def _prove(self, execution: Execution, wheel: Wheel, job: SdistJob) -> None:
         """Build again on the other machine; raise ContentError that names the first member that differs."""
-        if self.varied is None:
+        if self.executions.varied is None:
             return
         task = self.executions.progress.task(f"{execution.what}, again", unit="steps")
-        seen = await self.varied().run(execution)
+        seen = await self.executions.varied().run(execution)
         task.finish()
         again = await _off(partial(self._kept, seen, job))
         if again != wheel:

@@ -22,8 +22,10 @@ def fetch(
 ) -> None:
     """Fetch the wheels and base images that the locks name into the store, to build offline afterwards.
 
-    The wheels are also placed in lock/wheels/, where pip and uv find them when they install from a lock.
+    Wheels that no index has are built from their sdists. The wheels are also placed in lock/wheels/, where pip and
+    uv find them when they install from a lock.
     """
+    from reprobuild.cli.kit import open_builds
     from reprobuild.cli.loop import run_async
     from reprobuild.cli.opening import named, open_store, open_workspace
     from reprobuild.cli.output import say
@@ -34,10 +36,18 @@ def fetch(
     settings: Settings = context.obj
     workspace = open_workspace(settings)
     chosen = named(workspace, names or ())
-    lock = read_lock(workspace.root, chosen)
+    lock, store = read_lock(workspace.root, chosen), open_store()
     with open_display(settings) as display:
         run_async(
-            lambda: fetch_all(workspace, lock, chosen, open_store(), progress=display), on_interrupt=display.close
+            lambda: fetch_all(
+                workspace,
+                lock,
+                chosen,
+                store,
+                progress=display,
+                builds=open_builds(workspace, store, display, settings),
+            ),
+            on_interrupt=display.close,
         )
     for name in chosen:
         say(f"fetched  {name}")

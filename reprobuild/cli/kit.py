@@ -9,12 +9,13 @@ from reprobuild.cli.settings import Settings
 if TYPE_CHECKING:
     from reprobuild.builder.executions import Executions
     from reprobuild.builder.hooked import Kit
+    from reprobuild.builder.sdist_wheels import SdistWheels
     from reprobuild.engines.executor import Executor
     from reprobuild.progress import Progress
     from reprobuild.store import Store
     from reprobuild.workspace import Workspace
 
-__all__ = ["open_executions", "open_kit"]
+__all__ = ["open_builds", "open_executions", "open_kit"]
 
 
 def open_executions(store: "Store", progress: "Progress", settings: Settings) -> "Executions":
@@ -28,8 +29,22 @@ def open_executions(store: "Store", progress: "Progress", settings: Settings) ->
 
         return open_executor("embedded", store)
 
+    @cache
+    def varied() -> "Executor":
+        from reprobuild.engines.embedded import EmbeddedExecutor
+        from reprobuild.engines.variation import Variation
+
+        return EmbeddedExecutor(store, variation=Variation(hostname="elsewhere", processors=1, pids=97, reverse=True))
+
     listener = progress.note if settings.verbose else unheard
-    return Executions(store=store, open=engine, progress=progress, listener=listener)
+    return Executions(store=store, open=engine, varied=varied, progress=progress, listener=listener)
+
+
+def open_builds(workspace: "Workspace", store: "Store", progress: "Progress", settings: Settings) -> "SdistWheels":
+    """Return what builds the sdists of *workspace*."""
+    from reprobuild.builder.sdist_wheels import SdistWheels
+
+    return SdistWheels(executions=open_executions(store, progress, settings), store=store, epoch=workspace.epoch)
 
 
 def open_kit(workspace: "Workspace", store: "Store", progress: "Progress", settings: Settings) -> "Kit":

@@ -71,6 +71,7 @@ def update(
 @app.command()
 def outdated(context: typer.Context, names: _Names = None, json: _Json = False) -> None:
     """Say which newer versions exist, and which tags of base images have moved. Nothing is written."""
+    from reprobuild.cli.kit import open_executions
     from reprobuild.cli.loop import run_async
     from reprobuild.cli.progress import open_display
     from reprobuild.lock_files import find_lock
@@ -85,8 +86,11 @@ def outdated(context: typer.Context, names: _Names = None, json: _Json = False) 
     with open_display(settings) as display:
 
         async def work() -> tuple["Change", ...]:
+            store = open_store()
+            executions = open_executions(store, display, settings)
             moved = await moved_tags(workspace, found.lock, chosen, strict=True)
-            return (*moved, *await newer(workspace, found, chosen, store=open_store(), progress=display))
+            changes = await newer(workspace, found, chosen, store=store, progress=display, executions=executions)
+            return (*moved, *changes)
 
         changes = run_async(work, on_interrupt=display.close)
     _print_changes(changes, settings, json, {})

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from reprobuild.builder.base import manifest_and_config
 from reprobuild.builder.build import Plan
 from reprobuild.builder.missing import missing_wheels
+from reprobuild.cli.settings import Settings
 from reprobuild.lockfile import Lock
 from reprobuild.oci.open import open_source
 from reprobuild.oci.reference import RegistryReference, parse_reference
@@ -21,9 +22,16 @@ __all__ = ["supply", "supply_layers"]
 
 
 async def supply(
-    images: Plan, workspace: "Workspace", lock: Lock, store: Store, *, progress: Progress, offline: bool
+    images: Plan,
+    workspace: "Workspace",
+    lock: Lock,
+    store: Store,
+    *,
+    progress: Progress,
+    offline: bool,
+    settings: Settings | None = None,
 ) -> None:
-    """Have in *store* what building *images* needs and no more.
+    """Have in *store* what building *images* needs and no more; wheels that no index has are built.
 
     A base's layers are not read (design §8), unless something runs on them.
     """
@@ -31,6 +39,12 @@ async def supply(
     names = list(dict.fromkeys(image.derivation.connector for image in images))
     needed = [one for one in needed_wheels(workspace, lock, names, store) if one.wheel.digest in missing]
     await fetch_wheels(needed, workspace.root, store, progress=progress, offline=offline)
+    if any(one.sdist is not None for one in needed):
+        from reprobuild.cli.kit import open_builds
+        from reprobuild.resolver.sdist_supply import supply_built
+
+        builds = open_builds(workspace, store, progress, settings or Settings())
+        await supply_built(needed, workspace, lock, builds, store, progress=progress, offline=offline)
     for name in dict.fromkeys(image.derivation.connector for image in images if image.manifest is None):
         await supply_inputs(workspace.connectors[name], lock.connectors[name], store, progress, offline)
     for image in images:

@@ -4,7 +4,7 @@ A workspace builds an sdist with one set of build requirements: what one connect
 next connector, as long as it fits the specification. Two locks could otherwise mean different wheels by one name.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -31,16 +31,17 @@ from reprobuild.target import Target
 if TYPE_CHECKING:
     import anyio
 
+    from reprobuild.builder.executions import Executions
     from reprobuild.workspace import Workspace
 
-__all__ = ["Sdists", "staying"]
+__all__ = ["Sdists"]
 
 _ROUNDS = 24
 """How often one resolution may find that it needs another sdist."""
 
 
-def staying(lock: Lock, workspace: "Workspace", wishes: Wishes) -> tuple[Package, ...]:
-    """Return the packages of *lock* whose sdists are to be built as before: fresh ones that some connector keeps."""
+def _staying(lock: Lock, workspace: "Workspace", wishes: Wishes) -> dict[Digest, Package]:
+    """Return by sdist the packages of *lock* that are to be built as before: fresh ones that some connector keeps."""
     kept: dict[Digest, Package] = {}
     for name, connector in sorted(lock.connectors.items()):
         moving = wishes.names is None or name in wishes.names
@@ -51,7 +52,7 @@ def staying(lock: Lock, workspace: "Workspace", wishes: Wishes) -> tuple[Package
             builder = builder_of(workspace, spec.base)
             if stale_sdist(package.sdist, builder, workspace.build_constraints) is None:
                 kept.setdefault(package.sdist.digest, package)
-    return tuple(kept.values())
+    return kept
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,24 +66,25 @@ class _Made:
 class Sdists:
     """Resolves with sdists for the connectors of one update.
 
-    *bases* are those that the update locks, *old* those that were locked before; *known* is from `staying`.
+    *bases* are those that the update locks, *lock* is the old one.
     """
 
     def __init__(
         self,
         workspace: "Workspace",
         bases: Mapping[str, BaseImage],
-        old: Mapping[str, BaseImage],
-        known: Iterable[Package],
-        wheels: SdistWheels,
+        lock: Lock,
+        wishes: Wishes,
+        executions: "Executions",
         *,
         store: Store,
         progress: Progress,
     ) -> None:
-        self._workspace, self._bases, self._old = workspace, bases, old
-        self._known = {package.sdist.digest: package for package in known if package.sdist is not None}
+        self._workspace, self._bases, self._old = workspace, bases, lock.bases
+        self._known = _staying(lock, workspace, wishes)
         self._sdists = {digest: package.sdist for digest, package in self._known.items() if package.sdist is not None}
-        self._wheels, self._store, self._progress = wheels, store, progress
+        self._wheels = SdistWheels(executions=executions, store=store, epoch=workspace.epoch)
+        self._store, self._progress = store, progress
         self._locks: dict[Digest, anyio.Lock] = {}
 
     async def resolve(self, wanted: Wanted, base: BaseImage, before: ConnectorLock | None) -> tuple[Choice, ...]:

@@ -21,6 +21,7 @@ from reprobuild.resolver.distributions import Wanted, resolve
 from reprobuild.resolver.fetch import download
 from reprobuild.resolver.freshness import Pins, base_platforms
 from reprobuild.resolver.inputs import lock_inputs
+from reprobuild.resolver.locked_sdist import builder_of
 from reprobuild.resolver.native_needs import check_needs
 from reprobuild.resolver.pin_files import load_pins
 from reprobuild.resolver.pins import salvage
@@ -102,10 +103,17 @@ async def update(
 
 
 async def outdated(
-    workspace: "Workspace", found: Found, names: Collection[str] | None, *, store: Store, progress: Progress
+    workspace: "Workspace",
+    found: Found,
+    names: Collection[str] | None,
+    *,
+    store: Store,
+    progress: Progress,
+    executions: "Executions | None" = None,
 ) -> tuple[Change, ...]:
     """Return what upgrading everything would change in the versions of *names*; base images stay as they are."""
-    run = replace(_run(workspace, found, Wishes(names=names, upgrade=True), store, progress), binding=False)
+    run = _run(workspace, found, Wishes(names=names, upgrade=True), store, progress)
+    run = replace(run, binding=False, executions=executions)
     choices = await _choices(run, _names(run), await _bases(run, _names(run)))
     changes: list[Change] = []
     for name, some in choices.items():
@@ -145,7 +153,8 @@ async def _bases(run: _Run, names: Collection[str]) -> dict[str, BaseImage]:
     """Return the base images that *names* need, or all that are specified if everything is locked."""
     workspace = run.workspace
     everything = run.wishes.names is None or BASE_LOCK in run.found.damaged
-    needed = sorted(workspace.bases if everything else {workspace.connectors[one].base for one in names})
+    used = {workspace.connectors[one].base for one in names}
+    needed = sorted(workspace.bases if everything else used | {builder_of(workspace, base) for base in used})
     bases = await gathered([partial(_base, run, workspace.bases[name]) for name in needed], limit=_PARALLEL)
     return dict(zip(needed, bases, strict=True))
 
@@ -186,9 +195,17 @@ async def _pip(run: _Run, spec: "BaseSpec", base: BaseImage, known: Wheel | None
 async def _choices(run: _Run, names: Collection[str], bases: Mapping[str, BaseImage]) -> dict[str, tuple[Choice, ...]]:
     """Return what each of the connectors *names* is to install."""
     task = run.progress.task("resolving connectors", len(names), unit="connectors")
+    sdists = None
+    if run.executions is not None:
+        from reprobuild.resolver.sdists import Sdists  # noqa: PLC0415 - runs in threads
+
+        lock = run.found.lock
+        sdists = Sdists(run.workspace, bases, lock, run.wishes, run.executions, store=run.store, progress=run.progress)
 
     async def one(spec: "ConnectorSpec") -> tuple[Choice, ...]:
-        choices = await resolve(_wanted(run, spec, bases[spec.base]), run.workspace.root)
+        base, old = bases[spec.base], run.found.lock.connectors.get(spec.name)
+        wanted = _wanted(run, spec, base)
+        choices = await (sdists.resolve(wanted, base, old) if sdists else resolve(wanted, run.workspace.root))
         task.advance(1)
         return choices
 
@@ -242,7 +259,7 @@ def _wanted(run: _Run, spec: "ConnectorSpec", base: BaseImage) -> Wanted:
     if old is not None:
         stay = [one for one in old.packages if one.name not in upgraded and not run.wishes.upgrade]
         seeds = {one.name: one.version for one in stay}
-        kept = {wheel.file: wheel.digest for one in stay for wheel in one.wheels}
+        kept = {wheel.file: wheel.digest for one in stay for wheel in one.wheels if wheel not in one.built}
     elif (damage := run.found.damaged.get(lock_path(spec.name))) is not None and not run.wishes.upgrade:
         seeds = {name: version for name, version in salvage(ours(damage.text)).items() if name not in upgraded}
     pins = run.pins.get(spec.name)
