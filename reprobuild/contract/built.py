@@ -79,8 +79,9 @@ def check_built(
     if missing := [layer for layer in layers if not store.has(layer.descriptor.digest, layer.descriptor.size)]:
         found = f"{len(missing)} of its layers are not in the store"
         return (*check_image(expectations, facts), Finding(check="files", outcome="unchecked", found=found))
-    tree = tree_of(layers, store, where=f"{derivation.connector} ({derivation.platform})")
-    with_contents(tree, expectations, layers, store)
+    where = f"{derivation.connector} ({derivation.platform})"
+    tree = tree_of(layers, store, where=where)
+    with_contents(tree, expectations, layers, store, where=where)
     count = len(stored_manifest(derivation.base, derivation.platform, store)[0].layers)
     return check_image(
         expectations,

@@ -18,13 +18,15 @@ _LARGEST = 8 * 1024**2
 """Bytes of a file that are read."""
 
 
-def with_contents(tree: ImageTree, expectations: Expectations, layers: Sequence[RootLayer], store: Store) -> None:
+def with_contents(
+    tree: ImageTree, expectations: Expectations, layers: Sequence[RootLayer], store: Store, *, where: str
+) -> None:
     """Give *tree*, made of *layers* with digests, the contents of the files that *expectations* ask for.
 
-    Each layer is read at most once, and each file in a store's life. Blocking. Raises ContentError for a file that
-    is too large.
+    Each layer is read at most once, and each file in a store's life. Blocking. Raises ContentError, naming *where*, for a
+    file that is too large.
     """
-    wanted = dict(_wanted(tree, expectations))
+    wanted = dict(_wanted(tree, expectations, where))
     missing = {node.digest for node in wanted.values() if node.digest is not None and node.digest not in store}
     for layer in reversed(layers[: 1 + max((node.layer for node in wanted.values()), default=-1)]):
         if missing:
@@ -34,7 +36,7 @@ def with_contents(tree: ImageTree, expectations: Expectations, layers: Sequence[
             tree.place(path, replace(node, content=store.read(node.digest)))
 
 
-def _wanted(tree: ImageTree, expectations: Expectations) -> Iterator[tuple[str, Node]]:
+def _wanted(tree: ImageTree, expectations: Expectations, where: str) -> Iterator[tuple[str, Node]]:
     """Yield the files by their stored paths."""
     for path in wanted_files(expectations):
         found = tree.find(path)
@@ -45,7 +47,8 @@ def _wanted(tree: ImageTree, expectations: Expectations) -> Iterator[tuple[str, 
             node = tree.get(stored)
             if node is not None and node.kind == "file":
                 if node.size > _LARGEST:
-                    raise ContentError(f"/{stored}: {node.size} bytes, more than {_LARGEST} are not read")
+                    why = f"/{stored}: {node.size} bytes, more than {_LARGEST} are not read"
+                    raise ContentError(why, where=where)
                 yield stored, node
 
 
