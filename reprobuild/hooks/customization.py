@@ -8,7 +8,7 @@ from typing import Literal, NoReturn, Protocol, get_args
 from reprobuild.canonical import Digest, digest_of
 from reprobuild.engines.execution import ExecutionError
 from reprobuild.engines.executor import Listener
-from reprobuild.errors import ContentError, ReprobuildError, SpecificationError
+from reprobuild.errors import ReprobuildError, SpecificationError
 from reprobuild.hooks.container import Answer, Question
 from reprobuild.hooks.conversation import Conversation, Ended, converse
 from reprobuild.hooks.operations import Exec, Operation
@@ -30,8 +30,8 @@ class Evaluate(Protocol):
     async def __call__(self, operations: tuple[Operation, ...], question: Question, /) -> Answer:
         """Do *operations* to the container that the hook was given, and return the answer to *question*.
 
-        The hook may catch an ExecutionError; a ContentError that is none is told to it as Dagger's QueryError,
-        for an answer that there is not: no such file, not a text. Any other error ends the hook.
+        The hook may catch an ExecutionError, and a SpecificationError, for a question that has no answer such as
+        the contents of no file, as Dagger's ExecError and QueryError. Any other error ends the hook.
         """
         ...
 
@@ -130,7 +130,7 @@ class _Run:
         except ExecutionError as error:
             self._failures[self._asked] = error
             return {"failed": _failed(error, operations)}
-        except ContentError as error:
+        except SpecificationError as error:
             self._failures[self._asked] = error
             return {"refused": str(error)}
 

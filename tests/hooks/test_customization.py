@@ -259,15 +259,17 @@ async def test_what_has_no_answer_is_a_query_error(hook: Callable[..., Hook]) ->
             except QueryError as error:
                 return c.with_label("a", str(error))
     """
-    assert await hook(text, contents=ContentError("no such file")).run() == (SetLabel(name="a", value="no such file"),)
+    assert await hook(text, contents=SpecificationError("no such file")).run() == (
+        SetLabel(name="a", value="no such file"),
+    )
     made = await hook(text, contents="x").run()
     assert "no program was run" in str(made)
 
 
-async def test_an_answer_that_is_a_fault_of_the_machine_ends_the_hook(does: Callable[..., Hook]) -> None:
-    body = "try:\n  await c\nexcept Exception:\n  pass\nreturn c"
-    with pytest.raises(MachineError, match="no space"):
-        await does(body, sync=MachineError("no space")).run()
+@pytest.mark.parametrize("error", [MachineError("no space"), ContentError("a damaged layer")])
+async def test_a_fault_that_is_not_the_hooks_ends_it(does: Callable[..., Hook], error: Exception) -> None:
+    with pytest.raises(type(error), match=str(error)):
+        await does("try:\n  await c\nexcept Exception:\n  pass\nreturn c", sync=error).run()
 
 
 # What is not supported, by name
@@ -282,7 +284,7 @@ async def test_an_answer_that_is_a_fault_of_the_machine_ends_the_hook(does: Call
         ('c.with_service_binding("a", None)', "Container.with_service_binding", "network"),
         ("c.with_exposed_port(1)", "Container.with_exposed_port", "leave it out"),
         ('c.from_("docker.io/library/python")', "Container.from_", "base image"),
-        ('await c.publish("a")', "Container.publish", "push"),
+        ('await c.publish("a")', "Container.publish", "build -o"),
         ('await c.export("a")', "Container.export", "build"),
         ('c.with_default_args(["a"])', "Container.with_default_args", "with_entrypoint"),
         ("c.with_new_thing()", "Container.with_new_thing", "hooks.md"),

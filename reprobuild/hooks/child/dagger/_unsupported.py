@@ -13,7 +13,7 @@ _NO_MOUNT = "nothing can be mounted: copy with with_file or with_directory, and 
 _NO_SERVICE = "programs run alone and without a network"
 _BASE = "the base image is chosen by `base` in [tool.reprobuild], or by metadata.yaml"
 _SHELL = 'let a shell do it: with_exec(["sh", "-c", "program > file"])'
-_OURS = "reprobuild makes and publishes the image: see `reprobuild build` and `reprobuild push`"
+_OURS = "`reprobuild build -o PATH` writes the image"
 _ARGUMENTS = "say all of it with with_entrypoint"
 
 _HINTS = {
@@ -32,7 +32,7 @@ _HINTS = {
     "with_mounted_file": _NO_MOUNT,
     "with_mounted_directory": _NO_MOUNT,
     "with_mounted_cache": _NO_MOUNT,
-    "with_mounted_temp": "/tmp is emptied after each program: write there",  # noqa: S108
+    "with_mounted_temp": "write below /tmp: nothing of it gets into the image",
     "with_service_binding": _NO_SERVICE,
     "with_exposed_port": "no connector listens; leave it out",
     "with_unix_socket": _NO_SERVICE,
