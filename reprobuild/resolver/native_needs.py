@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 
 __all__ = ["check_needs"]
 
-_SHOWN = 3
-"""Wheels, and names of connectors, that a message lists."""
+_SHOWN = 5
+"""Distributions, and connectors, that a message lists."""
 
 _Objects = Mapping[Digest, Mapping[str, SharedObject]]
 """Of wheels, by their digests."""
@@ -156,11 +156,13 @@ def _line(library: str, versions: Sequence[str], lacks: Sequence[_Lack]) -> str:
     platforms = " and ".join(sorted({str(lack.image.platform) for lack in lacks}))
     what = f"{library} with {' and '.join(versions)}" if versions else library
     places = sorted({_place(lack.missing) for lack in lacks})
-    return f"  {what} on {platforms}: {_listed(places)} ({package_with(library, lacks[0].release)})"
+    return f"  {what} on {platforms}, for wheels of {_listed(places)} ({package_with(library, lacks[0].release)})"
 
 
 def _place(one: Missing) -> str:
-    return f"{one.path} of the base image, for {one.needed_by}" if one.path.startswith("/") else one.needed_by
+    name, version = one.needed_by.split("-")[:2]
+    through = f" (through the base image's {one.path})" if one.path.startswith("/") else ""
+    return f"{name} {version}{through}"
 
 
 def _names(lacks: Iterable[_Lack]) -> str:

@@ -3,7 +3,7 @@
 import json
 import tempfile
 from collections.abc import Iterator, Mapping
-from zipfile import ZipFile
+from zipfile import ZipFile, ZipInfo
 
 from reprobuild.builder.wheel import open_wheel
 from reprobuild.builder.zip import checked_members, stream_member
@@ -55,15 +55,16 @@ def _key(digest: Digest) -> Digest:
 
 def _read(wheel: Wheel, store: Store) -> Iterator[tuple[str, SharedObject]]:
     with store.open(wheel.digest) as file, open_wheel(file, wheel.file) as archive:
-        for path in checked_members(archive, wheel.file):
-            if _may_be_loaded(path) and (shared := _shared_object(archive, path, wheel, store)) is not None:
+        for path, info in checked_members(archive, wheel.file).items():
+            if _may_be_loaded(path, info) and (shared := _shared_object(archive, path, wheel, store)) is not None:
                 yield _installed(path), shared
 
 
-def _may_be_loaded(path: str) -> bool:
-    """Say whether *path* is called as libraries, modules and programs are: ``libx.so.1``, ``x.abi3.so``, ``x``."""
+def _may_be_loaded(path: str, info: ZipInfo) -> bool:
+    """Say whether *path* is called as libraries and modules are (``libx.so.1``, ``x.abi3.so``), or is a program."""
     name = path.rpartition("/")[2]
-    return ".so" in name or "." not in name
+    executable = bool(info.external_attr >> 16 & 0o111) or ".data/scripts/" in path
+    return ".so" in name or ("." not in name and executable)
 
 
 def _shared_object(archive: ZipFile, path: str, wheel: Wheel, store: Store) -> SharedObject | None:

@@ -107,9 +107,9 @@ def test_source_faker_is_refused_without_libstdcxx(lean: Path) -> None:
     before = (lean / "lock/pylock.source-faker.toml").read_bytes()
     done = reprobuild(lean, "lock", "update")
     assert done.returncode == 2, done.stderr
-    assert "libstdc++.so.6 on linux/amd64 and linux/arm64: " in done.stderr
+    assert "libstdc++.so.6 on linux/amd64 and linux/arm64, for wheels of " in done.stderr
     assert "(Debian's package libstdc++6)" in done.stderr
-    assert "pandas-" in done.stderr
+    assert "pandas 2." in done.stderr
     assert "hint: install Debian's package libstdc++6 in the base image" in done.stderr
     assert (lean / "lock/pylock.source-faker.toml").read_bytes() == before
     assert not (lean / "base-images.lock.toml").exists()

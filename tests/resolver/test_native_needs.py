@@ -36,11 +36,16 @@ def heard() -> Heard:
 
 @pytest.fixture
 def relock(root: Path, store: Store, tmp_path: Path, heard: Heard) -> Relock:
-    """Lock connectors on a base that has *libraries*, by their paths below the directory of its architecture."""
+    """Lock connectors on a base that has *libraries*, by the version that each defines, and those *needing* others."""
 
-    async def relock_(*connectors: ConnectorSpec, lock: Lock | None = None, **libraries: str) -> Update:
+    async def relock_(
+        *connectors: ConnectorSpec,
+        lock: Lock | None = None,
+        needing: dict[str, list[str]] | None = None,
+        **libraries: str,
+    ) -> Update:
         away = Store(tmp_path / "away")
-        images = [image(_files(one, libraries), platform=one) for one in MACHINES]
+        images = [image(_files(one, libraries, needing or {}), platform=one) for one in MACHINES]
         described = replace(image_index(*images, store=away), platform=None)
         write_layout(root / "base", entries=[(described, "py")], store=away)
         spec = base_spec(image=parse_reference("oci:base:py"))
@@ -50,15 +55,14 @@ def relock(root: Path, store: Store, tmp_path: Path, heard: Heard) -> Relock:
     return relock_
 
 
-def _files(platform: Platform, libraries: dict[str, str]) -> Files:
+def _files(platform: Platform, libraries: dict[str, str], needing: dict[str, list[str]]) -> Files:
     name, machine = MACHINES[platform]
-    release = file("etc/os-release", b"ID=debian\nVERSION_ID=12\n")
-    folder = f"usr/lib/{name}-linux-gnu"
-    added = [
-        file(f"{folder}/{soname}", shared_object(soname, provides=[version], machine=machine))
-        for version, soname in libraries.items()
-    ]
-    return [*python_org(platform=platform), release, *added]
+    contents = {
+        soname: shared_object(soname, provides=[version], machine=machine) for version, soname in libraries.items()
+    }
+    contents |= {soname: shared_object(soname, needed=needed, machine=machine) for soname, needed in needing.items()}
+    added = [file(f"usr/lib/{name}-linux-gnu/{soname}", content) for soname, content in contents.items()]
+    return [*python_org(platform=platform), file("etc/os-release", b"ID=debian\nVERSION_ID=12\n"), *added]
 
 
 def native(index: LoopbackIndex, name: str, *needed: str, requires: dict[str, list[str]] | None = None) -> None:
@@ -75,9 +79,8 @@ async def test_what_is_missing_is_named_with_its_package(index: LoopbackIndex, r
     assert caught.value.where == "source-a"
     heading, line = caught.value.message.splitlines()
     assert heading == "wheels need shared libraries that neither the base image py nor another wheel has:"
-    wheels = [f"alpha-1.0-cp311-cp311-manylinux_2_17_{machine}.whl" for machine in ("aarch64", "x86_64")]
     assert line == (
-        f"  libstdc++.so.6 on linux/amd64 and linux/arm64: {', '.join(wheels)} (Debian's package libstdc++6)"
+        "  libstdc++.so.6 on linux/amd64 and linux/arm64, for wheels of alpha 1.0 (Debian's package libstdc++6)"
     )
     assert caught.value.hint == (
         "install Debian's package libstdc++6 in the base image, or take another base image; if the connector does "
@@ -138,3 +141,12 @@ async def test_a_base_is_read_only_where_native_code_is_and_only_once(
     again = workspace(root, connector("source-a", "beta"), bases=(base_spec(image=parse_reference("oci:base:py")),))
     same = await update(again, Found(lock=made.lock), Wishes(), store=store, progress=Heard())
     assert same.changes == ()
+
+
+async def test_what_the_base_lacks_for_its_own_libraries_is_told(index: LoopbackIndex, relock: Relock) -> None:
+    native(index, "alpha", "libpq.so.5")
+    base = {AMD64: "/usr/lib/x86_64-linux-gnu/libpq.so.5", ARM64: "/usr/lib/aarch64-linux-gnu/libpq.so.5"}
+    with pytest.raises(LockError, match=r"libldap-2\.5\.so\.0 on linux/amd64 and linux/arm64") as caught:
+        await relock(connector("source-a", "alpha"), needing={"libpq.so.5": ["libldap-2.5.so.0"]})
+    for path in base.values():
+        assert f"alpha 1.0 (through the base image's {path})" in caught.value.message

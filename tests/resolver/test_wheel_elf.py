@@ -32,6 +32,7 @@ def test_what_could_be_loaded_is_found_where_it_is_installed(store: Store) -> No
             "alpha/text.so": b"not an ELF file",
             "alpha/damaged.so": MODULE[:70],
             "alpha/data.bin": MODULE,
+            "alpha/data": MODULE,
             "alpha/__init__.py": b"",
         },
     )
