@@ -1,6 +1,6 @@
-"""Make the base image python-3.11 of this repository from Debian packages, as an OCI image layout.
+"""Make the base images of this repository from Debian packages, each as an OCI image layout.
 
-The image is a function of scripts/base-image.packages, which lists each package by hash and the digest
+An image is a function of its list of packages, scripts/base-image.packages, which has each by hash and the digest
 that must come out, and of what is left out and set up in debian_tree. Started by scripts/base-image.
 """
 
@@ -50,6 +50,8 @@ WANTED = (
     # What the shell scripts of hooks are written with.
     *("bash", "coreutils", "dash", "findutils", "grep", "gzip", "mawk", "sed", "tar"),
 )
+# What sdists with C extensions are built with.
+COMPILERS = ("gcc", "g++", "libc6-dev", "make", "python3-dev")
 WITHOUT = {
     "awk": "a virtual package: mawk is it",
     "debconf": "asks the questions of maintainer scripts, and needs perl",
@@ -84,11 +86,31 @@ def parse_packages(text: str, *, where: str | None = None) -> tuple[Digest, list
     return parse_digest(rows[0][-1], where=where), packages
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recipe:
+    """An image by its tag: the packages that are wanted in it, where they are listed, and where its layout goes."""
+
+    tag: str
+    wanted: tuple[str, ...]
+    packages: Path
+    destination: Path
+
+
+BASE = Recipe(tag=TAG, wanted=WANTED, packages=PACKAGES, destination=ROOT / "build" / "base")
+BUILDER = Recipe(
+    tag=f"{TAG}-build",
+    wanted=(*WANTED, *COMPILERS),
+    packages=ROOT / "scripts" / "base-image-build.packages",
+    destination=ROOT / "build" / "base-build",
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """An OCI image layout (image-spec, image-layout.md) in a folder."""
+    """An OCI image layout (image-spec, image-layout.md) in a folder, of one image by the name *image*."""
 
     folder: Path
+    image: str = TAG
 
     def blob(self, digest: Digest) -> Path:
         """Return where the blob *digest* is or would be."""
@@ -123,7 +145,7 @@ class Layout:
     def tag(self, index: Descriptor) -> None:
         """Let the layout's own index name *index* by our tag."""
         named = Descriptor(
-            media_type=index.media_type, digest=index.digest, size=index.size, annotations={_REF_NAME: TAG}
+            media_type=index.media_type, digest=index.digest, size=index.size, annotations={_REF_NAME: self.image}
         )
         (self.folder / "index.json").write_bytes(canonical_json(Index(manifests=(named,)).to_json()))
 
@@ -145,10 +167,12 @@ class Layout:
                     self.read(blob)
         except (OSError, ValueError, ContentError):
             return None
-        return (named, index) if named.annotations.get(_REF_NAME) == TAG else None
+        return (named, index) if named.annotations.get(_REF_NAME) == self.image else None
 
 
-def build(packages: Iterable[Package], downloads: Path, layout: Layout, scratch: Path) -> tuple[Descriptor, Index]:
+def build(
+    recipe: Recipe, packages: Iterable[Package], downloads: Path, layout: Layout, scratch: Path
+) -> tuple[Descriptor, Index]:
     """Write the image of *packages* for all platforms into *layout*, both at once."""
     listed = sorted(packages)
     layout.create()
@@ -157,7 +181,7 @@ def build(packages: Iterable[Package], downloads: Path, layout: Layout, scratch:
         own = [package for package in listed if package.architecture == platform.architecture]
         folder = scratch / platform.architecture
         folder.mkdir()
-        return _image(platform, download(own, downloads), layout, folder)
+        return _image(recipe, platform, download(own, downloads), layout, folder)
 
     with ThreadPoolExecutor(len(PLATFORMS)) as pool:
         index = Index(manifests=tuple(pool.map(one, PLATFORMS)))
@@ -166,7 +190,7 @@ def build(packages: Iterable[Package], downloads: Path, layout: Layout, scratch:
     return named, index
 
 
-def _image(platform: Platform, debs: list[Path], layout: Layout, scratch: Path) -> Descriptor:
+def _image(recipe: Recipe, platform: Platform, debs: list[Path], layout: Layout, scratch: Path) -> Descriptor:
     _say(f"{platform}: {len(debs)} packages")
     entries = ((entry, chunks(content) if entry.kind == "file" else ()) for entry, content in tree_of(debs, scratch))
     layer, diff_id = layout.add_layer(chain(archive(entries, epoch=EPOCH), (END,)))
@@ -175,7 +199,7 @@ def _image(platform: Platform, debs: list[Path], layout: Layout, scratch: Path) 
         platform=platform,
         config=SETTINGS,
         diff_ids=(diff_id,),
-        history=({"created": created, "created_by": f"Debian {SUITE}: {', '.join(WANTED)}"},),
+        history=({"created": created, "created_by": f"Debian {SUITE}: {', '.join(recipe.wanted)}"},),
         created=created,
     )
     manifest = Manifest(config=layout.add(CONFIG, canonical_json(config.to_json())), layers=(layer,))
@@ -183,15 +207,15 @@ def _image(platform: Platform, debs: list[Path], layout: Layout, scratch: Path) 
     return layout.add(MANIFEST, canonical_json(manifest.to_json()), platform)
 
 
-def make(destination: Path, *, update: bool) -> tuple[Descriptor, Index]:
-    """Make the image at *destination* unless it is there and whole; see the command line's help for *update*."""
+def make(destination: Path, *, update: bool, recipe: Recipe = BASE) -> tuple[Descriptor, Index]:
+    """Make the image of *recipe* at *destination* unless it is there and whole; the help tells what *update* does."""
     if update:
         with ThreadPoolExecutor(len(PLATFORMS)) as pool:
-            found = pool.map(lambda platform: resolve(platform.architecture, WANTED, WITHOUT), PLATFORMS)
+            found = pool.map(lambda platform: resolve(platform.architecture, recipe.wanted, WITHOUT), PLATFORMS)
         expected, packages = None, [package for each in found for package in each]
     else:
-        expected, packages = parse_packages(PACKAGES.read_text(encoding="utf-8"), where=str(PACKAGES))
-        there = Layout(destination).whole_index()
+        expected, packages = parse_packages(recipe.packages.read_text(encoding="utf-8"), where=str(recipe.packages))
+        there = Layout(destination, recipe.tag).whole_index()
         if there is not None and there[0].digest == expected:
             _say(f"{destination} is there and whole")
             return there
@@ -200,18 +224,18 @@ def make(destination: Path, *, update: bool) -> tuple[Descriptor, Index]:
     destination.parent.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(prefix=".base-", dir=destination.parent) as name:
         scratch = Path(name)
-        made = build(packages, ROOT / "build" / "debs", Layout(scratch / "new"), scratch)
+        made = build(recipe, packages, ROOT / "build" / "debs", Layout(scratch / "new", recipe.tag), scratch)
         if expected not in {None, made[0].digest}:
             raise ContentError(
                 f"the image came out as {made[0].digest}, not as {expected}",
-                where=str(PACKAGES),
+                where=str(recipe.packages),
                 hint="if the script or the format was changed on purpose, record the new image with --update",
             )
         if destination.exists():
             destination.rename(scratch / "old")
         (scratch / "new").rename(destination)
     if update:
-        replace_file(PACKAGES, format_packages(made[0].digest, packages).encode())
+        replace_file(recipe.packages, format_packages(made[0].digest, packages).encode())
     return made
 
 
@@ -221,21 +245,26 @@ def _say(text: str) -> None:
 
 def main() -> int:
     """Run the command line."""
-    parser = argparse.ArgumentParser(prog="scripts/base-image", description="Make the base image python-3.11.")
+    parser = argparse.ArgumentParser(prog="scripts/base-image", description=f"Make the base image {TAG}.")
     help_ = "where the image layout goes (default: build/base in the repository)"
-    parser.add_argument("destination", nargs="?", type=Path, default=ROOT / "build" / "base", help=help_)
+    parser.add_argument("destination", nargs="?", type=Path, help=help_)
+    help_ = f"make {BUILDER.tag} instead, which has compilers, for building sdists (default: build/base-build)"
+    parser.add_argument("--builder", dest="recipe", action="store_const", const=BUILDER, default=BASE, help=help_)
     help_ = "take the packages that Debian has now, and record them and the image"
     parser.add_argument("--update", action="store_true", help=help_)
     arguments = parser.parse_args()
     try:
-        with machine_errors(arguments.destination):
-            named, index = make(arguments.destination.absolute(), update=arguments.update)
+        destination = (arguments.destination or arguments.recipe.destination).absolute()
+        with machine_errors(destination):
+            named, index = make(destination, update=arguments.update, recipe=arguments.recipe)
     except ReprobuildError as error:
         print(f"error: {error}", *([f"hint: {error.hint}"] if error.hint else []), sep="\n", file=sys.stderr)
         return error.exit_code
     except KeyboardInterrupt:
         return 130
-    print(f"{named.digest} {TAG}", *(f"{one.digest} {one.platform}" for one in index.manifests), sep="\n")
+    print(
+        f"{named.digest} {arguments.recipe.tag}", *(f"{one.digest} {one.platform}" for one in index.manifests), sep="\n"
+    )
     return 0
 
 
