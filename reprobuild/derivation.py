@@ -18,6 +18,7 @@ from reprobuild.oci.reference import RegistryReference, parse_reference
 from reprobuild.oci.types import Platform
 from reprobuild.workspace import BaseSpec, ConnectorSpec, Workspace
 from reprobuild.workspace.hooks import DEFAULT_TIMEOUT
+from reprobuild.workspace.types import Bytecode
 
 __all__ = ["Derivation", "derive"]
 
@@ -28,7 +29,8 @@ class Derivation:
 
     ``base`` and ``files`` are the lock's and the folder's values; ``env`` is what is added to the base's
     environment, sorted by name; ``wheels`` are in the order of installation. ``inputs``, ``secrets`` (by name alone)
-    and ``network`` are what the ``hooks`` are given; their ``timeout``, in seconds, determines nothing.
+    and ``network`` are what the ``hooks`` are given; their ``timeout``, in seconds, determines nothing. ``bytecode``
+    says what is compiled of the wheels.
     """
 
     connector: str
@@ -50,6 +52,7 @@ class Derivation:
     secrets: tuple[str, ...] = ()
     network: bool = False
     timeout: float = DEFAULT_TIMEOUT
+    bytecode: Bytecode = "none"
 
     @property
     def installed(self) -> tuple[Wheel, ...]:
@@ -98,6 +101,7 @@ class Derivation:
             "epoch": self.epoch,
             "layering": {"wheels": LARGE_WHEELS, "from": LARGE_WHEEL},
             "compression": self.compression,
+            **({"bytecode": self.bytecode} if self.bytecode != "none" else {}),
         }
 
     def _given(self) -> dict[str, Any]:
@@ -148,6 +152,7 @@ def derive(
         secrets=tuple(secret.name for secret in connector.secrets),
         network=connector.hooks.network,
         timeout=connector.hooks.timeout,
+        bytecode=workspace.bytecode,
     )
 
 
