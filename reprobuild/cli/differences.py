@@ -30,9 +30,8 @@ def print_in_short(comparison: Comparison, settings: Settings) -> None:
     shown = groups if len(groups) <= room else groups[: room - 1]
     spare, width = room - len(groups), _width(shown)
     for cause, found in shown:
-        say(
-            f"{styled(f'{cause:<{_width(shown)}}', 'open', sys.stdout, settings)}  {_counted(found)}: {_meaning(cause)}"
-        )
+        name = styled(f"{cause:<{width}}", "open", sys.stdout, settings)
+        say(f"{name}  {_counted(found)}: {CAUSES[cause].meaning}")
         if spare > 0:
             say(_cut(f"    {_example(found[0])}"))
             spare -= 1

@@ -1,6 +1,7 @@
 """Two entries of one path: which of their metadata differ. Contents are looked at elsewhere."""
 
 from collections.abc import Iterator
+from functools import lru_cache
 
 from reprobuild.builder.tree import Entry
 from reprobuild.verify.cause import Cause
@@ -26,6 +27,7 @@ def metadata_causes(a: Entry, b: Entry) -> Iterator[Found]:
         yield "link target", a.target, b.target
 
 
+@lru_cache(maxsize=1024)
 def when(seconds: int) -> str:
     """Return *seconds* since 1970 as a time in UTC, or the number itself where no calendar reaches."""
     from datetime import UTC, datetime  # noqa: PLC0415 - few differences are about times

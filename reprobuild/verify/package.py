@@ -42,6 +42,8 @@ class Owners:
 
     def of(self, path: str) -> Difference | None:
         """Return the difference of the distribution that *path* is part of; None if it is of none that differs."""
+        if not self.by_path and not self.by_folder:
+            return None
         return (
             self.by_path.get(path)
             or self.by_path.get(source_of(path) or path)

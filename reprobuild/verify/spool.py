@@ -54,8 +54,10 @@ class Spool:
         """Return the bytes with *digest*; None if they are not here."""
         if (found := self._places.get(digest)) is None:
             return None
-        with self._lock, machine_errors(self._folder):
-            self._flush()
+        if self._waiting:
+            with self._lock:
+                self._flush()
+        with machine_errors(self._folder):
             return os.pread(self._file.fileno(), found[1], found[0])
 
     def _flush(self) -> None:
