@@ -100,6 +100,7 @@ class MemoryExecutor:
         for secret in execution.secrets:
             if secret.name not in secrets:
                 raise SpecificationError(f"the secret {secret.name} was not given", where=execution.what)
-            owner = {"uid": execution.uid, "gid": execution.gid}
-            fixed[secret.target] = MemoryFile(kind="file", mode=0o400, content=secrets[secret.name], **owner)
+            fixed[secret.target] = MemoryFile(
+                kind="file", mode=0o400, uid=execution.uid, gid=execution.gid, content=secrets[secret.name]
+            )
         return MemoryTree(below, content, fixed, uid=execution.uid, gid=execution.gid)

@@ -5,7 +5,7 @@ import stat
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
-from reprobuild.builder.tree import Entry, Kind
+from reprobuild.builder.tree import Entry, Kind, parents
 from reprobuild.canonical import Digest
 from reprobuild.engines.execution import Change, Changes
 from reprobuild.engines.paths import checked_change, checked_text
@@ -42,6 +42,7 @@ class MemoryTree:
         self._files = {path: _file(node) for path, node in below.walk()}
         self._touched: set[str] = set()
         self._fixed: set[str] = set()
+        self._invented: set[str] = set()
         for target, file in fixed.items():
             self._fix(self._resolved(target), file)
 
@@ -134,10 +135,10 @@ class MemoryTree:
         removed = [path for path, node in self._below.walk() if self._is_gone(path, node)]
         top = [path for path in removed if not any(path.startswith(f"{other}/") for other in removed)]
         links: dict[int, str] = {}
-        present = []
-        for path in sorted(self._touched & self._files.keys(), key=str.encode):
-            if path not in self._fixed:
-                present.append(self._change(checked_change(path, where=where), links, add, where))
+        touched = (self._touched & self._files.keys()) - self._fixed
+        used = {folder for path in touched for folder in parents(path)} & self._invented
+        ordered = sorted(touched | used, key=str.encode)
+        present = [self._change(checked_change(path, where=where), links, add, where) for path in ordered]
         return Changes(present=tuple(present), removed=tuple(sorted(top, key=str.encode)))
 
     def _is_gone(self, path: str, node: Node) -> bool:
@@ -166,6 +167,7 @@ class MemoryTree:
         for folder in (place[:end] for end, letter in enumerate(place) if letter == "/"):
             if folder not in self._files:
                 self._files[folder] = MemoryFile(kind="directory")
+                self._invented.add(folder)
         self._files[place] = file
         self._fixed.add(place)
 

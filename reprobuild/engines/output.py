@@ -4,6 +4,8 @@ import codecs
 import re
 from collections.abc import Callable, Iterable
 
+from reprobuild.engines.leak import forms_of
+
 __all__ = ["MASK", "Masked", "Tail", "Written"]
 
 MASK = b"***"
@@ -12,15 +14,13 @@ _KEPT = 1024 * 1024
 _LINE = 64 * 1024
 """A longer line is told in parts."""
 _TAIL = 16 * 1024
-_TELLING = 8
-"""A line of a secret that is at least so long is masked by itself, too."""
 
 
 class Masked:
     """A stream of bytes in which *secrets* become ``***``, wherever it is cut into pieces."""
 
     def __init__(self, secrets: Iterable[bytes]) -> None:
-        forms = {form for secret in secrets for form in _forms(secret)}
+        forms = {form for secret in secrets for form in forms_of(secret)}
         self._forms = sorted(forms, key=lambda form: (-len(form), form))
         self._found = re.compile(b"|".join(map(re.escape, self._forms))) if forms else None
         self._firsts = {form[0] for form in forms}
@@ -112,9 +112,3 @@ class Written:
         while len(self._line) > _LINE:
             self._listener(self._line[:_LINE])
             self._line = self._line[_LINE:]
-
-
-def _forms(secret: bytes) -> set[bytes]:
-    """Return what tells *secret*: all of it, without the spaces around it, and its longer lines."""
-    lines = (line.strip() for line in secret.splitlines())
-    return {form for form in (secret, secret.strip(), *(line for line in lines if len(line) >= _TELLING)) if form}

@@ -108,5 +108,13 @@ def _run_in(bundle: Bundle, job: Job, store: Store, flavour: Flavour) -> Answer:
                 hint="free some space, or point REPROBUILD_STORE to a larger disk; or the program fills it",
             )
         return ended
-    changes = seen_changes(bundle.changed, bundle.view, bundle.invented, store, flavour, where=job.execution.what)
+    changes = seen_changes(
+        bundle.changed,
+        bundle.view,
+        bundle.invented,
+        store,
+        flavour,
+        secrets=job.secrets,
+        where=job.execution.what,
+    )
     return Answer(changes=changes, code=0, unvaried=bundle.unvaried)

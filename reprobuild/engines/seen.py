@@ -7,7 +7,7 @@ filesystems/overlayfs.rst) is read off; extended attributes are the file's own, 
 import hashlib
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from reprobuild.canonical import Digest, digest_of
 from reprobuild.engines.execution import Change, Changes
 from reprobuild.engines.flavour import Flavour
 from reprobuild.engines.layer_directory import kept_xattr
+from reprobuild.engines.leak import LeakGuard
 from reprobuild.engines.paths import checked_change, checked_text
 from reprobuild.store import CHUNK, Store
 
@@ -34,14 +35,21 @@ class _Found:
 
 
 def seen_changes(
-    upper: Path, view: Path, invented: frozenset[str], store: Store, flavour: Flavour, *, where: str
+    upper: Path,
+    view: Path,
+    invented: frozenset[str],
+    store: Store,
+    flavour: Flavour,
+    *,
+    secrets: Mapping[str, bytes],
+    where: str,
 ) -> Changes:
     """Return what *upper* changes about *view*, the root filesystem as it was.
 
     Folders that are among *invented*, made for mounts alone, count only if something is in them. Raises
-    ContentError for what no layer can hold: a socket, a name that is not UTF-8, a tree too deep.
+    ContentError for what no layer can hold: a socket, a name that is not UTF-8, a tree too deep, one of *secrets*.
     """
-    seen = _Seen(upper, view, store, flavour, where)
+    seen = _Seen(upper, view, store, flavour, LeakGuard(secrets, where=where), where)
     seen.walk("", hides=False)
     used = {path.rpartition("/")[0] for path in seen.present if path not in invented}
     for path in sorted(invented & seen.present.keys(), key=len, reverse=True):
@@ -58,8 +66,11 @@ def seen_changes(
 class _Seen:
     """The walk through an upper directory, and what it has met."""
 
-    def __init__(self, upper: Path, view: Path, store: Store, flavour: Flavour, where: str) -> None:
+    def __init__(
+        self, upper: Path, view: Path, store: Store, flavour: Flavour, guard: LeakGuard, where: str
+    ) -> None:
         self._upper, self._view, self._store, self._flavour, self._where = upper, view, store, flavour, where
+        self._guard = guard
         self._links: dict[tuple[int, int], str] = {}
         self.present: dict[str, os.stat_result] = {}
         self.removed: list[str] = []
@@ -103,7 +114,7 @@ class _Seen:
             device=(os.major(found.st_rdev), os.minor(found.st_rdev)) if kind in {"character", "block"} else (0, 0),
             xattrs=tuple(_xattrs(place)),
         )
-        return Change(entry=entry, digest=self._content(place, found.st_size) if kind == "file" else None)
+        return Change(entry=entry, digest=self._content(path, place, found.st_size) if kind == "file" else None)
 
     def _meet(self, path: str, *, hides: bool) -> None:
         found = self._place(path).lstat()
@@ -139,18 +150,19 @@ class _Seen:
     def _place(self, path: str) -> Path:
         return self._upper / path if path else self._upper
 
-    def _content(self, place: Path, size: int) -> Digest:
+    def _content(self, path: str, place: Path, size: int) -> Digest:
         if size <= _SMALL:
             data = place.read_bytes()
+            self._guard.check(path, data)
             digest = digest_of(data)
             if not self._store.has(digest, len(data)):
                 with self._store.writer(flushed=False) as writer:
                     writer.write(data)
             return digest
-        digest = _digest(place)
+        digest = _digest(self._guard.checked(path, _chunks(place)))
         if not self._store.has(digest, size):
-            with place.open("rb") as file, self._store.writer(digest, flushed=False) as writer:
-                while chunk := file.read(CHUNK):
+            with self._store.writer(digest, flushed=False) as writer:
+                for chunk in _chunks(place):
                     writer.write(chunk)
         return digest
 
@@ -177,9 +189,14 @@ def _xattrs(place: Path) -> Iterator[tuple[str, bytes]]:
             yield name, os.getxattr(place, name, follow_symlinks=False)
 
 
-def _digest(place: Path) -> Digest:
+def _digest(chunks: Iterator[bytes]) -> Digest:
     found = hashlib.sha256()
+    for chunk in chunks:
+        found.update(chunk)
+    return Digest("sha256:" + found.hexdigest())
+
+
+def _chunks(place: Path) -> Iterator[bytes]:
     with place.open("rb") as file:
         while chunk := file.read(CHUNK):
-            found.update(chunk)
-    return Digest("sha256:" + found.hexdigest())
+            yield chunk
