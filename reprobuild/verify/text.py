@@ -30,9 +30,9 @@ _VARYING = (
     ("a time", re.compile(rb"\d{1,2}:\d\d(?::\d\d)?(?:[.,]\d+)?")),
     ("a UUID", re.compile(rb"(?i)[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")),
     ("a temporary path", re.compile(rb"/(?:var/)?(?:tmp|build|builds|workspace)/[\w./+-]*|\btmp[a-z0-9_]{8}\b")),
-    # Digests are longer and have a reason; versions are shorter, and have one, too.
+    ("a number", re.compile(rb"\b\d{6,}(?:\.\d+)?\b")),
+    # Digests are longer and have a reason; versions are shorter than such numbers, and have one, too.
     ("an address or identifier", re.compile(rb"(?i)\b(?:0x)?[0-9a-f]{8,39}\b")),
-    ("a number", re.compile(rb"\d{6,}(?:\.\d+)?")),
 )
 
 
