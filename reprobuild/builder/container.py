@@ -27,11 +27,21 @@ _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Container:
-    """``layers`` are all of the image so far, lowest first; ``made`` those above the base, each with a word."""
+    """``layers`` are all of the image so far, lowest first; ``made`` those above the base, each with a word.
+
+    ``root`` is what a program starts from, where that is more than the image: within a customization, what is
+    masked of one step, such as a script in /tmp, is there for the next.
+    """
 
     layers: tuple[RootLayer, ...]
     config: ContainerConfig
     made: tuple[NamedLayer, ...] = ()
+    root: tuple[RootLayer, ...] | None = None
+
+    @property
+    def running(self) -> tuple[RootLayer, ...]:
+        """The layers of the root filesystem that a program starts from, lowest first."""
+        return self.layers if self.root is None else self.root
 
     def with_layers(self, layers: Iterable[NamedLayer]) -> "Container":
         """Return this image with *layers* on top."""
@@ -105,7 +115,7 @@ def _execution(
     return Execution(
         what=f"{derivation.connector}: {what}",
         platform=derivation.platform,
-        layers=container.layers,
+        layers=container.running,
         argv=argv,
         env=_env(container.config.env, account, derivation),
         cwd=cwd,

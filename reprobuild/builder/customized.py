@@ -13,7 +13,7 @@ from reprobuild.builder.executions import Executions, Secrets
 from reprobuild.builder.file_change import FileOperation, file_changes, is_input
 from reprobuild.builder.hook import Hook, Stage
 from reprobuild.builder.root import Root
-from reprobuild.builder.step import stepped
+from reprobuild.builder.step import stepped_within
 from reprobuild.derivation import Derivation
 from reprobuild.engines.execution import Change, Changes
 from reprobuild.errors import SpecificationError
@@ -91,8 +91,10 @@ class Customized:
             what=f"{self.derivation.connector}: {hook}",
             timeout=self.derivation.timeout,
             listener=self.executions.listener,
+            digest=hook.digest,
         )
-        return (await self._layered(await self._state(operations), "build_customization.py: files")).container
+        container = (await self._layered(await self._state(operations), "build_customization.py: files")).container
+        return replace(container, root=None)
 
     async def _answer(self, operations: tuple[Operation, ...], question: Question) -> Answer:
         """Answer *question* about the container that *operations* lead to."""
@@ -150,7 +152,7 @@ class Customized:
         return await to_thread.run_sync(partial(call, *arguments))
 
     def _stepped(self, container: Container, changes: Changes, word: str, where: str) -> Container:
-        return stepped(container, changes, self.derivation, self.store, word=f"hook {word}", where=where)
+        return stepped_within(container, changes, self.derivation, self.store, word=f"hook {word}", where=where)
 
     def _file_changes(self, state: _State, operation: FileOperation, sources: dict[Source, _State]) -> Changes:
         where = f"{self.derivation.connector}: build_customization.py, line {operation.line}"
@@ -166,7 +168,7 @@ class Customized:
 
     def _root(self, state: _State) -> Root:
         return Root(
-            state.container.layers,
+            state.container.running,
             self.store,
             changed=state.changed,
             removed=state.removed,

@@ -4,7 +4,7 @@ An engine says what it saw touched; here that is held against the image below, s
 in the order, with the times and in the form that the bytes rules say (design §9).
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from reprobuild.builder.masked import is_masked
@@ -28,19 +28,21 @@ class StepEntry:
     digest: Digest | None = None
 
 
-def step_entries(changes: Changes, below: ImageTree, *, where: str) -> tuple[StepEntry, ...]:
+def step_entries(
+    changes: Changes, below: ImageTree, *, where: str, masked: Callable[[str], bool] = is_masked
+) -> tuple[StepEntry, ...]:
     """Return what the layer of a step holds that made *changes* to an image with the files *below*; sorted.
 
-    Empty if nothing differs. What is removed becomes whiteouts, one for a directory that is gone whole; a
-    directory that was made anew keeps its name, and only what it lost is hidden, since overlay filesystems cannot
-    tell a directory that was removed and made again from one that was kept (ADR 3). Raises ContentError, naming
-    *where*, for device nodes and for paths that no layer can hold.
+    Empty if nothing differs. What is *masked*, by path, is left as it was. What is removed becomes whiteouts, one
+    for a directory that is gone whole; a directory that was made anew keeps its name, and only what it lost is
+    hidden, since overlay filesystems cannot tell a directory that was removed and made again from one that was
+    kept (ADR 3). Raises ContentError, naming *where*, for device nodes and for paths that no layer can hold.
     """
-    present = {change.entry.path: change for change in _checked(changes, where)}
+    present = {change.entry.path: change for change in _checked(changes, masked, where)}
     kept = {path: change for path, change in present.items() if path and _differs(change, below.get(path))}
     entries = {path: StepEntry(entry=change.entry, digest=change.digest) for path, change in kept.items()}
     entries = _linked(entries, present)
-    hidden = {whiteout(path) for path in _gone(changes, present, below)}
+    hidden = {whiteout(path) for path in _gone(changes, present, masked, below)}
     needed = {parent for path in (*entries, *(entry.path for entry in hidden)) for parent in parents(path)}
     for parent in needed - entries.keys():
         entries[parent] = StepEntry(entry=_parent(parent, present, below))
@@ -48,10 +50,10 @@ def step_entries(changes: Changes, below: ImageTree, *, where: str) -> tuple[Ste
     return tuple(entries[path] for path in sorted(entries, key=str.encode))
 
 
-def _checked(changes: Changes, where: str) -> Iterator[Change]:
+def _checked(changes: Changes, masked: Callable[[str], bool], where: str) -> Iterator[Change]:
     for change in changes.present:
         entry = change.entry
-        if not entry.path or is_masked(checked_path(entry.path, where=where)):
+        if not entry.path or masked(checked_path(entry.path, where=where)):
             continue
         if entry.kind in {"character", "block"}:
             raise ContentError(
@@ -106,28 +108,22 @@ def _linked(entries: Mapping[str, StepEntry], present: Mapping[str, Change]) -> 
     return found
 
 
-def _gone(changes: Changes, present: Mapping[str, Change], below: ImageTree) -> set[str]:
+def _gone(changes: Changes, present: Mapping[str, Change], masked: Callable[[str], bool], below: ImageTree) -> set[str]:
     """Return the outermost paths of *below* that are there no more."""
-    gone: set[str] = set()
     alive = {*present, *(parent for path in present for parent in parents(path))}
-    for path in changes.removed:
-        gone.update(_gone_at(checked_path(path), present, alive, below))
+
+    def gone_at(path: str) -> Iterator[str]:
+        node, now = below.get(path), present.get(path)
+        if node is None or masked(path):
+            return
+        if path not in alive and not any(masked(child) for child, _ in below.walk(path)):
+            yield path
+        elif node.kind == "directory" and (now is None or now.entry.kind == "directory"):
+            for name in below.names(path):
+                yield from gone_at(f"{path}/{name}")
+
+    gone = {found for path in changes.removed for found in gone_at(checked_path(path))}
     return {path for path in gone if gone.isdisjoint(parents(path))}
-
-
-def _gone_at(path: str, present: Mapping[str, Change], alive: set[str], below: ImageTree) -> Iterator[str]:
-    node, now = below.get(path), present.get(path)
-    if node is None or is_masked(path):
-        return
-    if path not in alive and not _holds_masked(path, below):
-        yield path
-    elif node.kind == "directory" and (now is None or now.entry.kind == "directory"):
-        for name in below.names(path):
-            yield from _gone_at(f"{path}/{name}", present, alive, below)
-
-
-def _holds_masked(path: str, below: ImageTree) -> bool:
-    return any(is_masked(child) for child, _ in below.walk(path))
 
 
 def _parent(path: str, present: Mapping[str, Change], below: ImageTree) -> Entry:

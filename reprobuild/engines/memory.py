@@ -5,8 +5,10 @@ from dataclasses import dataclass
 
 import anyio
 
+from reprobuild.canonical import Digest
 from reprobuild.engines.execution import Execution, ExecutionError, Observation
 from reprobuild.engines.executor import Listener, unheard
+from reprobuild.engines.leak import LeakGuard
 from reprobuild.engines.memory_tree import MemoryFile, MemoryTree
 from reprobuild.engines.output import Tail, Written
 from reprobuild.errors import ContentError, SpecificationError
@@ -67,7 +69,13 @@ class MemoryExecutor:
         if code != 0:
             message = "it took too long" if code is None else f"it ended with exit code {code}"
             raise ExecutionError(message, where=execution.what, hint=None, output=tail.text, code=code)
-        changes = tree.changes(self._store.add, where=execution.what)
+        guard = LeakGuard(secrets, where=execution.what)
+
+        def keep(path: str, data: bytes) -> Digest:
+            guard.check(path, data)
+            return self._store.add(data)
+
+        changes = tree.changes(keep, where=execution.what)
         return Observation(changes=changes, stdout=out.text, stderr=err.text)
 
     async def _code(self, running: Running) -> int | None:

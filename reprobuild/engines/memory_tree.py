@@ -130,7 +130,7 @@ class MemoryTree:
         """Set an extended attribute of *path*."""
         self._changing(self._resolved(path)).xattrs[name] = value
 
-    def changes(self, add: Callable[[bytes], Digest], *, where: str) -> Changes:
+    def changes(self, add: Callable[[str, bytes], Digest], *, where: str) -> Changes:
         """Return what was changed; *add* keeps contents. Raises ContentError for what no layer can hold."""
         removed = [path for path, node in self._below.walk() if self._is_gone(path, node)]
         top = [path for path in removed if not any(path.startswith(f"{other}/") for other in removed)]
@@ -145,7 +145,7 @@ class MemoryTree:
         file = self._files.get(path)
         return file is None or file.kind != node.kind
 
-    def _change(self, path: str, links: dict[int, str], add: Callable[[bytes], Digest], where: str) -> Change:
+    def _change(self, path: str, links: dict[int, str], add: Callable[[str, bytes], Digest], where: str) -> Change:
         file = self._files[path]
         if file.kind == "file" and (first := links.setdefault(id(file), path)) != path:
             return Change(entry=Entry(path=path, kind="hardlink", target=first))
@@ -161,7 +161,7 @@ class MemoryTree:
             device=file.device,
             xattrs=tuple(sorted(file.xattrs.items())),
         )
-        return Change(entry=entry, digest=add(data) if file.kind == "file" else None)
+        return Change(entry=entry, digest=add(path, data) if file.kind == "file" else None)
 
     def _fix(self, place: str, file: MemoryFile) -> None:
         for folder in (place[:end] for end, letter in enumerate(place) if letter == "/"):

@@ -66,9 +66,7 @@ def seen_changes(
 class _Seen:
     """The walk through an upper directory, and what it has met."""
 
-    def __init__(
-        self, upper: Path, view: Path, store: Store, flavour: Flavour, guard: LeakGuard, where: str
-    ) -> None:
+    def __init__(self, upper: Path, view: Path, store: Store, flavour: Flavour, guard: LeakGuard, where: str) -> None:
         self._upper, self._view, self._store, self._flavour, self._where = upper, view, store, flavour, where
         self._guard = guard
         self._links: dict[tuple[int, int], str] = {}
