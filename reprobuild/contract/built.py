@@ -5,22 +5,25 @@ and what its own files replace: mostly its layers need not be looked at. Where h
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
+from reprobuild.builder.assembly import wheel_layers
 from reprobuild.builder.base import stored_manifest
 from reprobuild.builder.outcome import BuiltImage
 from reprobuild.builder.plan import PlannedImage
+from reprobuild.builder.root import Root
 from reprobuild.builder.site import base_links
 from reprobuild.builder.tree import parents, resolve
 from reprobuild.canonical import Digest
 from reprobuild.contract.check import check_image
-from reprobuild.contract.contents import with_contents
 from reprobuild.contract.facts import Facts, facts_of, wanted_files
 from reprobuild.contract.finding import Finding
 from reprobuild.contract.verdict import broken, unchecked
 from reprobuild.derivation import Derivation
 from reprobuild.errors import ContentError
-from reprobuild.image.index import RootLayer, tree_of
-from reprobuild.image.tree import ImageTree
+from reprobuild.image.index import RootLayer, layer_index
+from reprobuild.image.tree import ImageTree, Node
+from reprobuild.lockfile import normal_name
 from reprobuild.oci.types import ImageConfig, parse_config, parse_manifest
 from reprobuild.progress import Progress
 from reprobuild.store import Store
@@ -28,6 +31,10 @@ from reprobuild.workspace import BaseSpec
 from reprobuild.workspace.expect import Expectations
 
 __all__ = ["check_built", "require_kept"]
+
+_LARGEST = 8 * 1024**2
+"""Bytes of a file whose contents are asked for."""
+_INFO = ".dist-info"
 
 
 def require_kept(
@@ -72,26 +79,83 @@ def check_built(
         config,
         timezone=derivation.timezone,
         python=derivation.base.python,
-        pip=_locked_pip(derivation),
+        pip=_locked_pip(derivation) or derivation.base.pip,
     )
     if not derivation.hooks and not _touches(derivation, expectations, facts, store):
         return check_image(expectations, facts)
     if missing := [layer for layer in layers if not store.has(layer.descriptor.digest, layer.descriptor.size)]:
         found = f"{len(missing)} of its layers are not in the store"
         return (*check_image(expectations, facts), Finding(check="files", outcome="unchecked", found=found))
-    where = f"{derivation.connector} ({derivation.platform})"
-    tree = tree_of(layers, store, where=where)
-    with_contents(tree, expectations, layers, store, where=where)
+    return _with_files(derivation, config, layers, expectations, store)
+
+
+def _with_files(
+    derivation: Derivation,
+    config: ImageConfig,
+    layers: Sequence[RootLayer],
+    expectations: Expectations,
+    store: Store,
+) -> tuple[Finding, ...]:
+    """Return what became of every check, files included.
+
+    Wheels are most of the files and seldom matter: they are looked at where something fails without them.
+    """
+    wheels = _wheel_layers(derivation, store)
+    few = [layer for layer in layers if layer.diff_id not in wheels]
+    findings = check_image(expectations, _facts(derivation, config, few, expectations, store))
+    if wheels and any(one.outcome == "failed" for one in findings):
+        return check_image(expectations, _facts(derivation, config, layers, expectations, store))
+    return findings
+
+
+def _wheel_layers(derivation: Derivation, store: Store) -> set[Digest]:
+    """Return the diffIDs of the layers of wheels; none if the store does not know any more which they are."""
+    try:
+        return {layer.diff_id for layer, _ in wheel_layers(derivation, store)}
+    except ContentError:
+        return set()
+
+
+def _facts(
+    derivation: Derivation,
+    config: ImageConfig,
+    layers: Sequence[RootLayer],
+    expectations: Expectations,
+    store: Store,
+) -> Facts:
+    root = Root(layers, store, where=f"{derivation.connector} ({derivation.platform})")
+    _keep_contents(root, expectations, store)
     count = len(stored_manifest(derivation.base, derivation.platform, store)[0].layers)
-    return check_image(
-        expectations,
-        facts_of(
-            config,
-            tree=tree,
-            python=_python(derivation, tree, count),
-            pip=next(_pips(derivation, tree), derivation.base.pip),
-        ),
+    return facts_of(
+        config,
+        tree=root.tree,
+        python=_python(derivation, root.tree, count),
+        pip=_pip(derivation, root.tree, layers, store),
     )
+
+
+def _keep_contents(root: Root, expectations: Expectations, store: Store) -> None:
+    """Give the tree of *root* the contents of the files that *expectations* ask for."""
+    found = dict(_wanted(root.tree, expectations))
+    root.store_contents(found.values())
+    for path, node in found.items():
+        if node.digest is not None:
+            root.tree.place(path, replace(node, content=store.read(node.digest)))
+
+
+def _wanted(tree: ImageTree, expectations: Expectations) -> Iterator[tuple[str, Node]]:
+    """Yield the files that *expectations* ask for by their stored paths; raise ContentError for one too large."""
+    for path in wanted_files(expectations):
+        found = tree.find(path)
+        names = tree.names(found.path) if found is not None else ()
+        for stored in (path, *(f"{path}/{name}" for name in names)):
+            inner = tree.find(stored)
+            if inner is not None and inner.node.kind == "file":
+                if inner.node.size > _LARGEST:
+                    raise ContentError(
+                        f"{inner.node.size} bytes, more than {_LARGEST} are not read", where=f"/{inner.path}"
+                    )
+                yield inner.path, inner.node
 
 
 def _image(manifest: Digest, store: Store) -> tuple[ImageConfig, tuple[RootLayer, ...]]:
@@ -102,9 +166,9 @@ def _image(manifest: Digest, store: Store) -> tuple[ImageConfig, tuple[RootLayer
 
 
 def _locked_pip(derivation: Derivation) -> str | None:
-    """Return the version of the pip that is installed, or else the base's."""
+    """Return the version of the pip that is installed as a wheel, None if none is."""
     wheels = (wheel.file for wheel in derivation.installed if wheel.file.lower().startswith("pip-"))
-    return next((file.split("-")[1] for file in wheels), derivation.base.pip)
+    return next((file.split("-")[1] for file in wheels), None)
 
 
 def _touches(derivation: Derivation, expectations: Expectations, facts: Facts, store: Store) -> bool:
@@ -127,11 +191,21 @@ def _python(derivation: Derivation, tree: ImageTree, base_layers: int) -> str | 
     return derivation.base.python if found is not None and found.node.layer < base_layers else None
 
 
-def _pips(derivation: Derivation, tree: ImageTree) -> Iterator[str]:
-    """Yield the versions of pip that are installed where wheels go."""
-    interpreter = derivation.base.interpreter
-    for site in (interpreter.purelib, interpreter.platlib):
-        found = tree.find(site)
-        for name in tree.names(found.path) if found is not None else ():
-            if name.startswith("pip-") and name.endswith(".dist-info"):
-                yield name.removesuffix(".dist-info").split("-")[1]
+def _pip(derivation: Derivation, tree: ImageTree, layers: Sequence[RootLayer], store: Store) -> str | None:
+    """Return the version of pip in *tree*, made of *layers*, of which those of wheels may be left out."""
+    interpreter, locked = derivation.base.interpreter, _locked_pip(derivation)
+    both = (interpreter.purelib, interpreter.platlib)
+    sites = [found.path if (found := tree.find(site)) is not None else site.strip("/") for site in both]
+    for site in sites:
+        for name in tree.names(site):
+            if name.startswith("pip-") and name.endswith(_INFO):
+                return name.removesuffix(_INFO).split("-")[1]
+    if locked is None:
+        removable = any(normal_name(item.name) == "pip" for item in derivation.base_platform.distributions)
+        return None if removable else derivation.base.pip
+    hidden = {f"{site}/pip-{locked}{_INFO}" for site in sites}
+    hidden |= {above for path in hidden for above in parents(path)}
+    where = derivation.connector
+    whiteouts = (file for layer in layers for file in layer_index(layer, store, where=where) if file.hides)
+    # Perhaps of the base's own, which had the same version: then the wheels are looked at, too.
+    return None if any(file.entry.path in hidden for file in whiteouts) else locked

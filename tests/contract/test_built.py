@@ -8,7 +8,7 @@ from typing import Any
 import anyio
 import pytest
 
-from reprobuild.builder.assembly import keep_image
+from reprobuild.builder.assembly import connector_layer, keep_image, setup_layer, wheel_layers
 from reprobuild.builder.connector import ConnectorFile
 from reprobuild.builder.hook import Hook
 from reprobuild.builder.outcome import built_image
@@ -29,6 +29,7 @@ from reprobuild.store import Store
 from reprobuild.workspace.expect import Expectations, read_expectations
 from reprobuild.workspace.toml_table import Table
 from reprobuild.workspace.types import BaseSpec
+from tests.builder.images import put_wheel
 from tests.contract.bases import AIRBYTE_ENV, airbyte
 from tests.images import AMD64
 from tests.resolver.base_images import Files, distribution, file, folder, image, index, layer, link, program, source
@@ -193,6 +194,45 @@ class TestHooks:
     def test_files_that_are_too_large(self, world: _World) -> None:
         with pytest.raises(ContentError, match="/etc/passwd: 9437184 bytes, more than 8388608 are not read"):
             world.check(*world.hooked([file("etc/passwd", bytes(9 * 1024**2))]))
+
+
+class TestWheels:
+    """A pip of the lock's own, in a layer that is only looked at where it has to be."""
+
+    @pytest.fixture
+    def base(self, world: _World) -> BaseImage:
+        return replace(
+            world.base, pip_wheel=put_wheel(world.store, {"pip/__init__.py": b""}, name="pip", version="25.3")
+        )
+
+    def _failed(self, world: _World, base: BaseImage, *hooks: Files) -> dict[str, str]:
+        plain = world.derivation(base=base)
+        world.build(plain)
+        derivation = replace(plain, hooks=(HOOK,))
+        layers = [
+            setup_layer(plain, world.store),
+            *wheel_layers(plain, world.store),
+            connector_layer(plain, world.store),
+        ]
+        layers += [(world._root(files), "hook") for files in hooks]
+        manifest = keep_image(derivation, derivation.digest, layers, world.store).digest
+        expected = expectations({"pip": "25.3", "commands": {}, "profile": "airbyte"})
+        # The wheel of the test brings no script.
+        findings = check_built(derivation, manifest, replace(expected, commands={"bash": "*"}), world.store)
+        return {one.check: one.found for one in findings if one.outcome == "failed"}
+
+    def test_is_there(self, world: _World, base: BaseImage) -> None:
+        assert self._failed(world, base) == {}
+        assert self._failed(world, base, [file("opt/x")]) == {}
+
+    def test_was_removed(self, world: _World, base: BaseImage) -> None:
+        gone = [file(f"{SITE}/.wh.pip-25.3.dist-info")]
+        assert self._failed(world, base, gone) == {"pip 25.3": "it has none"}
+        assert self._failed(world, base, [file("usr/local/lib/.wh.python3.11")])["pip 25.3"] == "it has none"
+
+    def test_was_replaced(self, world: _World, base: BaseImage) -> None:
+        other = [file(f"{SITE}/.wh.pip-25.3.dist-info"), *distribution(SITE, "pip", "26.0", files={})]
+        assert self._failed(world, base, other) == {"pip 25.3": "it has 26.0"}
 
 
 class TestRequired:
