@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from reprobuild.builder.base import stored_manifest
+from reprobuild.builder.bytecode import bytecode_key
 from reprobuild.builder.connector import ConnectorFile
 from reprobuild.builder.fragment import Fragment, fragment_key, make_fragment, parse_fragment
 from reprobuild.builder.image import assemble_image
@@ -98,11 +99,19 @@ def wheels_layer(group: Sequence[Wheel], derivation: Derivation, store: Store) -
     """Return the layer of the wheels *group*, whose fragments are in the store."""
     fragments = []
     for wheel in group:
-        fragment = stored_fragment(store, key_of(wheel, derivation))
-        if fragment is None:
-            raise ContentError(f"the fragment of {wheel.file} has left the store", hint="run the command again")
-        fragments.append(fragment)
+        for key in _keys_of(wheel, derivation):
+            fragment = stored_fragment(store, key)
+            if fragment is None:
+                raise ContentError(f"the fragment of {wheel.file} has left the store", hint="run the command again")
+            # A wheel without modules has no bytecode.
+            fragments += [fragment] if fragment.members else []
     return join(fragments, store, derivation.compression)
+
+
+def _keys_of(wheel: Wheel, derivation: Derivation) -> tuple[Digest, ...]:
+    """Return the keys of all fragments that *wheel* becomes: itself, and its bytecode."""
+    own = key_of(wheel, derivation)
+    return (own,) if derivation.bytecode == "none" else (own, bytecode_key(wheel, derivation))
 
 
 def connector_layer(derivation: Derivation, store: Store) -> NamedLayer:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from reprobuild.builder.bytecode import bytecode_key
 from reprobuild.builder.fragment import fragment_key, parse_fragment
 from reprobuild.builder.plan import PlannedImage
 from reprobuild.builder.site import site_of
@@ -20,7 +21,8 @@ def missing_wheels(images: Sequence[PlannedImage], store: Store) -> list[Wheel]:
             derivation, site = image.derivation, site_of(image.derivation.base, image.derivation.platform)
             for wheel in derivation.installed:
                 key = fragment_key(wheel, site, epoch=derivation.epoch, compression=derivation.compression)
-                if not store.has(wheel.digest, wheel.size) and not _has_fragment(store, key):
+                keys = [key] if derivation.bytecode == "none" else [key, bytecode_key(wheel, derivation)]
+                if not store.has(wheel.digest, wheel.size) and not all(_has_fragment(store, key) for key in keys):
                     missing[wheel.file] = wheel
     return [missing[file] for file in sorted(missing)]
 

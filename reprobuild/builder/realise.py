@@ -22,6 +22,7 @@ from reprobuild.builder.assembly import (
     wheel_layers,
     wheels_layer,
 )
+from reprobuild.builder.bytecode import bytecode_fragment
 from reprobuild.builder.layering import layering
 from reprobuild.builder.outcome import BuiltImage, built_image
 from reprobuild.builder.plan import PlannedImage
@@ -46,11 +47,12 @@ async def realise(
 ) -> tuple[BuiltImage, ...]:
     """Build what is missing of *images* and return them all, in order.
 
-    Wheels, base manifests and configs must be in the store; of images with hooks the base's layers and the hooks'
-    inputs, too, and such images need a *kit*. *workers*: threads at most.
+    Wheels, base manifests and configs must be in the store; of images with hooks or bytecode the base's layers and
+    the hooks' inputs, too, and such images need a *kit*. *workers*: threads at most.
     """
     work = _Work(store=store, limiter=anyio.CapacityLimiter(workers))
-    await work.make_layers([image.derivation for image in images if image.manifest is None], progress)
+    derivations = [image.derivation for image in images if image.manifest is None]
+    await work.make_layers(derivations, await _compiled(derivations, store, kit), progress)
 
     async def one(image: PlannedImage) -> BuiltImage:
         manifest = image.manifest
@@ -70,8 +72,8 @@ class _Work:
     store: Store
     limiter: anyio.CapacityLimiter
 
-    async def make_layers(self, derivations: Sequence[Derivation], progress: Progress) -> None:
-        """Make the wheel layers of *derivations*, each fragment and each layer once.
+    async def make_layers(self, derivations: Sequence[Derivation], compiled: "_Jobs", progress: Progress) -> None:
+        """Make the wheel layers of *derivations*, each fragment and each layer once; *compiled* makes bytecode's.
 
         Wheels that share a layer come first: joining them then goes on beside the large wheels, which come in the
         order of their size so that no thread ends alone.
@@ -81,7 +83,8 @@ class _Work:
         early = {wheel.digest for group in shared for wheel in group}
         jobs = sorted(wanted.items(), key=lambda job: (-job[1][0].size, job[1][0].file))
         task = progress.task("wheel layers", len(jobs), unit="wheels") if jobs else Silent()
-        fragments = [(job[1][0], partial(_make_fragment, *job, self.store, task)) for job in jobs]
+        fragments: _Jobs = [(job[1][0], partial(_make_fragment, *job, self.store, task)) for job in jobs]
+        fragments += compiled
         await self._run([work for wheel, work in fragments if wheel.digest in early])
         joins = [partial(wheels_layer, group, derivation, self.store) for group, derivation in shared.items()]
         await self._run([*joins, *(work for wheel, work in fragments if wheel.digest not in early)])
@@ -90,6 +93,27 @@ class _Work:
     async def _run(self, works: Sequence[Callable[[], object]]) -> None:
         calls = [partial(anyio.to_thread.run_sync, work, limiter=self.limiter) for work in works]
         await gathered(calls, limit=max(1, len(calls)))
+
+
+_Jobs = list[tuple[Wheel, Callable[[], object]]]
+"""What makes a fragment, blocking, with the wheel that it is made of."""
+
+
+async def _compiled(derivations: Sequence[Derivation], store: Store, kit: "Kit | None") -> _Jobs:
+    """Compile what of *derivations* is to have bytecode, and return what makes fragments of it."""
+    if all(derivation.bytecode == "none" for derivation in derivations):
+        return []
+    from reprobuild.builder.compiler import compile_wheels, uncompiled  # noqa: PLC0415 - most images have none
+
+    if kit is None:
+        message = "wheels are compiled with a kit"
+        raise ValueError(message)
+    wanted = await anyio.to_thread.run_sync(uncompiled, derivations, store)
+    answers = await compile_wheels(wanted, store, kit.executions)
+    return [
+        (wheel, partial(_make_bytecode, key, wheel, derivation, answers[key], store))
+        for key, (wheel, derivation) in wanted.items()
+    ]
 
 
 def _missing(derivations: Sequence[Derivation], store: Store) -> dict[Digest, tuple[Wheel, Site, Derivation]]:
@@ -118,6 +142,19 @@ def _make_fragment(key: Digest, what: tuple[Wheel, Site, Derivation], store: Sto
     fragment = wheel_fragment(wheel, site, store, epoch=derivation.epoch, compression=derivation.compression, tick=tick)
     store.write_record("fragment", key, fragment.to_json())
     task.advance(1)
+
+
+def _make_bytecode(key: Digest, wheel: Wheel, derivation: Derivation, answer: Digest, store: Store) -> None:
+    fragment = bytecode_fragment(
+        wheel,
+        answer,
+        site_of(derivation.base, derivation.platform),
+        store,
+        epoch=derivation.epoch,
+        compression=derivation.compression,
+        tick=lambda _: anyio.from_thread.check_cancelled(),
+    )
+    store.write_record("fragment", key, fragment.to_json())
 
 
 def _assembled(image: PlannedImage, store: Store) -> Descriptor:

@@ -90,7 +90,7 @@ def _realised(
         async def work() -> tuple["BuildResult", ...]:
             await supply(images, workspace, lock, store, progress=display, offline=offline)
             kit = None
-            if any(image.derivation.hooks for image in images):
+            if any(image.derivation.hooks or image.derivation.bytecode != "none" for image in images):
                 kit = open_kit(workspace, store, display, settings)
             built = await build_all(images, store, display, workers=len(os.sched_getaffinity(0)), kit=kit)
             await _require_contracts(images, built, workspace, display)

@@ -16,6 +16,8 @@ from reprobuild.resolver.inputs import supply_inputs
 from reprobuild.store import Store
 
 if TYPE_CHECKING:
+    from reprobuild.derivation import Derivation
+    from reprobuild.oci.types import Platform
     from reprobuild.workspace import Workspace
 
 __all__ = ["supply", "supply_layers"]
@@ -50,8 +52,7 @@ async def supply(
     for image in images:
         base, locked = image.derivation.base, image.derivation.base_platform
         reference = parse_reference(base.image)
-        if image.manifest is None and image.derivation.hooks:
-            platforms = [image.derivation.platform]
+        if image.manifest is None and (platforms := _executing(image.derivation, store)):
             await fetch_base(workspace, base, store, progress=progress, offline=offline, platforms=platforms)
         if locked.manifest in store and locked.config in store:
             continue
@@ -62,6 +63,16 @@ async def supply(
             await manifest_and_config(base, image.derivation.platform, source, store)
         finally:
             await source.close()
+
+
+def _executing(derivation: "Derivation", store: Store) -> set["Platform"]:
+    """Return the platforms on which something of the base image has to run to build *derivation*."""
+    platforms = {derivation.platform} if derivation.hooks else set()
+    if derivation.bytecode != "none":
+        from reprobuild.builder.compiler import compiling_platform, uncompiled
+
+        platforms |= {compiling_platform(derivation.base)} if uncompiled([derivation], store) else set()
+    return platforms
 
 
 async def supply_layers(

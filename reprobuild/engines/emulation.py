@@ -6,7 +6,7 @@ from pathlib import Path
 from reprobuild.errors import MachineError
 from reprobuild.oci.types import Platform
 
-__all__ = ["check_platform", "emulates"]
+__all__ = ["check_platform", "emulates", "runs_natively"]
 
 _REGISTERED = Path("/proc/sys/fs/binfmt_misc")
 _NAMES = {
@@ -41,12 +41,18 @@ _EMULATORS = {"amd64": "x86_64", "arm64": "aarch64", "386": "i386", "loong64": "
 """What QEMU calls them, where that is another word."""
 
 
+def runs_natively(wanted: Platform) -> bool:
+    """Say whether this machine runs programs of *wanted* by itself."""
+    here = _NAMES.get(platform.machine(), platform.machine())
+    return wanted.os == "linux" and wanted.architecture in {here, *_ALSO.get(here, ())}
+
+
 def check_platform(wanted: Platform, *, where: str) -> None:
     """Raise MachineError unless programs of *wanted* run here: natively, or through binfmt_misc."""
     here = _NAMES.get(platform.machine(), platform.machine())
     if wanted.os != "linux":
         raise MachineError(f"programs for {wanted} cannot be run on linux/{here}", where=where)
-    if wanted.architecture in {here, *_ALSO.get(here, ())} or emulates(wanted.architecture):
+    if runs_natively(wanted) or emulates(wanted.architecture):
         return
     emulator = _EMULATORS.get(wanted.architecture, wanted.architecture)
     raise MachineError(

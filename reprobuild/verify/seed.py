@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from reprobuild.builder.base import stored_manifest
+from reprobuild.builder.compiler import compiling_platform
 from reprobuild.builder.plan import PlannedImage
 from reprobuild.canonical import Digest
 from reprobuild.store import Store, machine_errors
@@ -16,7 +17,7 @@ _LEFT_OUT = frozenset({".git", ".venv", "node_modules", "__pycache__", ".mypy_ca
 
 
 def sources_of(images: Sequence[PlannedImage], store: Store) -> set[Digest]:
-    """Return the blobs that *images* are made from: wheels, documents of bases, and for hooks layers and inputs."""
+    """Return the blobs that *images* are made from: wheels, documents of bases, and what is executed needs."""
     found: set[Digest] = set()
     for image in images:
         derivation = image.derivation
@@ -25,6 +26,11 @@ def sources_of(images: Sequence[PlannedImage], store: Store) -> set[Digest]:
         found |= {derivation.base_platform.manifest, manifest.config.digest}
         if derivation.hooks:
             found |= {layer.digest for layer in manifest.layers} | {item.digest for item in derivation.inputs}
+        if derivation.bytecode != "none":
+            platform = compiling_platform(derivation.base)
+            compiler, _ = stored_manifest(derivation.base, platform, store)
+            found |= {derivation.base.platforms[platform].manifest, compiler.config.digest}
+            found |= {layer.digest for layer in compiler.layers}
     return found
 
 
