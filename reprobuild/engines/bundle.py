@@ -7,10 +7,11 @@ from contextlib import suppress
 from pathlib import Path
 
 from reprobuild.engines.execution import Mount
+from reprobuild.engines.file_metadata import copy_folder
 from reprobuild.engines.flavour import Flavour
 from reprobuild.engines.job import Answer, Job
 from reprobuild.engines.kernel import MountFlag, mount, unmount
-from reprobuild.engines.mount_points import MountPoints, copy_folder
+from reprobuild.engines.mount_points import MountPoints
 from reprobuild.engines.overlay import mount_changing, mount_unchanging
 from reprobuild.engines.program import missing_program
 from reprobuild.engines.runtime import Bound, runtime_config

@@ -1,14 +1,16 @@
 """The entries of one layer → files in a fresh directory, written as they come, with owners, modes and times."""
 
-import hashlib
 import os
 import shutil
 import stat
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
+from dataclasses import replace
 from pathlib import Path
 
 from reprobuild.builder.tree import Entry
 from reprobuild.canonical import Digest
+from reprobuild.engines.file_metadata import bounded_time, set_metadata
+from reprobuild.engines.file_writers import FileWriters
 from reprobuild.engines.flavour import Flavour
 from reprobuild.engines.layer_places import LayerPlaces, Place
 from reprobuild.errors import ContentError, MachineError
@@ -16,10 +18,8 @@ from reprobuild.image.index import IndexedFile
 from reprobuild.image.layer_files import LayerFile
 from reprobuild.image.tree import ImageTree, Node
 
-__all__ = ["LayerDirectory", "fill_in", "kept_xattr"]
+__all__ = ["LayerDirectory"]
 
-_TIMES = (-(2**31), 2**33)
-"""What every usual file system can hold, in seconds since 1970."""
 _DEVICES = {"character": stat.S_IFCHR, "block": stat.S_IFBLK, "fifo": stat.S_IFIFO}
 
 
@@ -43,17 +43,20 @@ class LayerDirectory:
         self._places = LayerPlaces(below)
         self._times: dict[str, int] = {"": 0}
         self._hidden: dict[str, str] = {}
+        self._writers = FileWriters(where)
 
     def fill(self, files: Iterable[LayerFile]) -> list[IndexedFile]:
         """Write *files*; return what they were, with digests."""
-        found = [self._put(file) for file in files]
+        with self._writers:
+            pairs = [self._put(file) for file in files]
+            found = [replace(file, digest=digest()) if digest else file for file, digest in pairs]
         for path, hides in self._hidden.items():
             self._hide(path, hides)
         for path, mtime in sorted(self._times.items(), reverse=True):
-            os.utime(self._path(path), (mtime, mtime))
+            os.utime(self._path(path), (bounded_time(mtime), bounded_time(mtime)))
         return found
 
-    def _put(self, file: LayerFile) -> IndexedFile:
+    def _put(self, file: LayerFile) -> tuple[IndexedFile, Callable[[], Digest] | None]:
         path, made = self._places.resolved(file.entry.path, where=self._where) if file.entry.path else ("", [])
         for place, node in made:
             self._folder(place, node)
@@ -64,7 +67,7 @@ class LayerDirectory:
             self._directory(path, file)
         else:
             digest = self._other(path, file)
-        return IndexedFile(entry=file.entry, hides=file.hides, mtime=file.mtime, digest=digest)
+        return IndexedFile(entry=file.entry, hides=file.hides, mtime=file.mtime), digest
 
     def _folder(self, path: str, node: Node) -> None:
         """Make a folder that the layer leaves out, as it is below."""
@@ -72,8 +75,8 @@ class LayerDirectory:
         Path(self._path(path)).mkdir()
         entry = Entry(path=path, kind="directory", mode=node.mode, uid=node.uid, gid=node.gid, xattrs=node.xattrs)
         self._places.put(path, Place(kind="directory"))
-        self._times[path] = _bounded(node.mtime)
-        fill_in(self._path(path), entry, where=self._where)
+        self._times[path] = node.mtime
+        set_metadata(self._path(path), entry, node.mtime, where=self._where)
 
     def _directory(self, path: str, file: LayerFile) -> None:
         own = self._places.own(path)
@@ -81,27 +84,25 @@ class LayerDirectory:
             self._clear(path)
             Path(self._path(path)).mkdir()
             self._places.put(path, Place(kind="directory"))
-        self._times[path] = _bounded(file.mtime)
-        fill_in(self._path(path), file.entry, where=self._where)
+        self._times[path] = file.mtime
+        set_metadata(self._path(path), file.entry, file.mtime, where=self._where)
 
-    def _other(self, path: str, file: LayerFile) -> Digest | None:
-        entry, place, digest = file.entry, self._path(path), None
+    def _other(self, path: str, file: LayerFile) -> Callable[[], Digest] | None:
+        entry, place = file.entry, self._path(path)
         if entry.kind == "hardlink":
             self._link(entry.target, path)
             return None
         if self._places.own(path) is not None:
             self._clear(path)
+        self._places.put(path, Place(kind="symlink" if entry.kind == "symlink" else "other", target=entry.target))
         if entry.kind == "file":
-            digest = _write(place, file.chunks())
-        elif entry.kind == "symlink":
+            return self._writers.write(place, file)
+        if entry.kind == "symlink":
             os.symlink(entry.target, place)  # noqa: PTH211 - as it is, unlike a Path
         elif not self._device(place, entry):
             return None
-        self._places.put(path, Place(kind="symlink" if entry.kind == "symlink" else "other", target=entry.target))
-        fill_in(place, entry, where=self._where)
-        mtime = _bounded(file.mtime)
-        os.utime(place, (mtime, mtime), follow_symlinks=False)
-        return digest
+        set_metadata(place, entry, file.mtime, where=self._where)
+        return None
 
     def _link(self, target: str, path: str) -> None:
         source, made = self._places.resolved(target, where=self._where)
@@ -118,6 +119,7 @@ class LayerDirectory:
         elif own.kind == "directory":
             raise ContentError(f"{path}: a hard link to a directory, {target[:200]!r}", where=self._where)
         else:
+            self._writers.wait(self._path(source))
             os.link(self._path(source), self._path(path), follow_symlinks=False)
         self._places.put(path, own)
 
@@ -149,6 +151,8 @@ class LayerDirectory:
         """Remove what the layer has had at *path*: the last entry of a path is the one that counts."""
         own = self._places.own(path)
         place = self._path(path)
+        if own is not None:
+            self._writers.wait()
         if own is not None and own.kind == "directory" and Path(place).is_dir():
             shutil.rmtree(place)
             for known in [one for one in self._times if one == path or one.startswith(path + "/")]:
@@ -159,45 +163,3 @@ class LayerDirectory:
 
     def _path(self, path: str) -> str:
         return f"{self._root}/{path}" if path else self._root
-
-
-def kept_xattr(name: str) -> bool:
-    """Say whether an extended attribute is the file's rather than the engine's or the machine's."""
-    if name.startswith("user."):
-        return not name.startswith("user.overlay.")
-    return name == "security.capability" or name.startswith("system.posix_acl_")
-
-
-def fill_in(place: str, entry: Entry, *, where: str) -> None:
-    """Give the file at *place* the owner, mode and extended attributes of *entry*."""
-    try:
-        os.chown(place, entry.uid, entry.gid, follow_symlinks=False)
-    except OSError as error:
-        raise MachineError(
-            f"/{entry.path} belongs to {entry.uid}:{entry.gid}, an id that is not mapped here: {error.strerror}",
-            where=where,
-            hint="give your user more ids in /etc/subuid and /etc/subgid (subuid(5)), or run reprobuild as root",
-        ) from error
-    if entry.kind != "symlink":
-        Path(place).chmod(entry.mode)
-    for name, value in entry.xattrs:
-        if kept_xattr(name):
-            os.setxattr(place, name, value, follow_symlinks=False)
-
-
-def _write(place: str, chunks: Iterator[bytes]) -> Digest:
-    found = hashlib.sha256()
-    handle = os.open(place, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-    try:
-        for chunk in chunks:
-            found.update(chunk)
-            rest = memoryview(chunk)
-            while rest:
-                rest = rest[os.write(handle, rest) :]
-    finally:
-        os.close(handle)
-    return Digest("sha256:" + found.hexdigest())
-
-
-def _bounded(mtime: int) -> int:
-    return max(_TIMES[0], min(_TIMES[1], mtime))

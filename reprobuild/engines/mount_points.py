@@ -4,11 +4,11 @@ import os
 import posixpath
 from pathlib import Path
 
-from reprobuild.engines.layer_directory import kept_xattr
+from reprobuild.engines.file_metadata import copy_folder
 from reprobuild.engines.link_free import link_free
 from reprobuild.errors import SpecificationError
 
-__all__ = ["MountPoints", "copy_folder"]
+__all__ = ["MountPoints"]
 
 
 class MountPoints:
@@ -78,14 +78,3 @@ class MountPoints:
         if found is None:
             raise SpecificationError(f"{target}: links lead in a circle", where=self._where)
         return found
-
-
-def copy_folder(source: Path, place: Path) -> None:
-    """Give the directory *place* owner, mode, extended attributes and times of the directory *source*."""
-    found = source.lstat()
-    os.chown(place, found.st_uid, found.st_gid)
-    place.chmod(found.st_mode & 0o7777)
-    for name in os.listxattr(source):
-        if kept_xattr(name):
-            os.setxattr(place, name, os.getxattr(source, name))
-    os.utime(place, ns=(found.st_atime_ns, found.st_mtime_ns))

@@ -14,8 +14,8 @@ from pathlib import Path
 from reprobuild.builder.tree import Entry, Kind
 from reprobuild.canonical import Digest, digest_of
 from reprobuild.engines.execution import Change, Changes
+from reprobuild.engines.file_metadata import kept_xattr
 from reprobuild.engines.flavour import Flavour
-from reprobuild.engines.layer_directory import kept_xattr
 from reprobuild.engines.leak import LeakGuard
 from reprobuild.engines.paths import checked_change, checked_text
 from reprobuild.store import CHUNK, Store
