@@ -49,6 +49,9 @@ SHELL = {
     "resolver/wheel_elf",
     "resolver/update",
     "resolver/uv",
+    "verify/reading",
+    "verify/spool",
+    "verify/streamed",
     "gathering",
     "store",
 }

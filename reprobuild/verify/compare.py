@@ -47,11 +47,16 @@ def compare_changes(a: Changes, b: Changes, contents: Contents) -> tuple[Differe
 
 def sums(a: ImageView, b: ImageView, alignment: Alignment) -> tuple[LayerSum, LayerSum]:
     """Return what the layers of *a* and of *b* that are not equal add up to."""
-    alone = not alignment.equal and not alignment.moved
+    skipped = [*alignment.equal, *alignment.moved]
     return (
-        sum_of(((place + 1, _entries(a, place)) for place in alignment.a), bottom=alone),
-        sum_of(((place + 1, _entries(b, place)) for place in alignment.b), bottom=alone),
+        _sum(a, alignment.a, min((one for one, _ in skipped), default=None)),
+        _sum(b, alignment.b, min((other for _, other in skipped), default=None)),
     )
+
+
+def _sum(view: ImageView, places: Sequence[int], unknown: int | None) -> LayerSum:
+    entries = ((place + 1, _entries(view, place)) for place in places)
+    return sum_of(entries, unknown=None if unknown is None else unknown + 1)
 
 
 def _layers(a: ImageView, b: ImageView, contents: Contents) -> list[Difference]:

@@ -41,10 +41,11 @@ class LayerSum:
         return found
 
 
-def sum_of(layers: Iterable[tuple[int, Sequence[IndexedFile]]], *, bottom: bool = False) -> LayerSum:
+def sum_of(layers: Iterable[tuple[int, Sequence[IndexedFile]]], *, unknown: int | None = 0) -> LayerSum:
     """Return what *layers*, each with its number, lowest first, add up to.
 
-    *bottom*: there is nothing below them, so that hiding what is below means nothing.
+    *unknown* is the number of the lowest layer that is not among them, None if there is none: what stands below
+    that one hides nothing but what is known.
     """
     files: dict[str, Placed] = {}
     hidden: dict[str, int] = {}
@@ -54,10 +55,12 @@ def sum_of(layers: Iterable[tuple[int, Sequence[IndexedFile]]], *, bottom: bool 
             files = _without(files, hides)
         hidden |= {file.entry.path + ("/" if file.hides == "below" else ""): number for file in hides}
         added = {file.entry.path: Placed(file, number) for file in entries if not file.hides}
-        if cut := {path for path, one in added.items() if _replaces(files.get(path), one)}:
-            files = {path: one for path, one in files.items() if not _is_below(path, cut)}
+        flat = {path for path, one in added.items() if one.file.entry.kind != "directory"}
+        if files and flat:
+            files = {path: one for path, one in files.items() if not _is_below(path, flat)}
         files |= added
-    return LayerSum(files=files, hidden={} if bottom else hidden)
+    heard = {path: number for path, number in hidden.items() if unknown is not None and number > unknown}
+    return LayerSum(files=files, hidden=heard)
 
 
 def _without(files: dict[str, Placed], hides: Iterable[IndexedFile]) -> dict[str, Placed]:
@@ -69,10 +72,6 @@ def _without(files: dict[str, Placed], hides: Iterable[IndexedFile]) -> dict[str
         for path, one in files.items()
         if path not in paths and not _is_below(path, paths) and not _is_below(path, folders)
     }
-
-
-def _replaces(old: Placed | None, new: Placed) -> bool:
-    return old is not None and old.file.entry.kind == "directory" != new.file.entry.kind
 
 
 def _is_below(path: str, folders: set[str]) -> bool:
