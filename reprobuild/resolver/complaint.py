@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from reprobuild.errors import AuthenticationError, LockError, MachineError, NetworkError, ReprobuildError
 
-__all__ = ["Wheelless", "complaint", "explanation", "wheelless"]
+__all__ = ["Wheelless", "complaint", "explanation", "unbuilt", "wheelless"]
 
 _LINES = 12
 _WIDTH = 400
@@ -20,6 +20,7 @@ _WHEELLESS = re.compile(
     rf"(?:all versions of |all of: )?(?P<blamed>(?:(?<=all of: )(?:{_LISTED} )+{_LISTED})|{_ONE}) ha(?:s|ve) no "
     r"(?:usable wheels|wheels with a matching (?P<tag>[A-Za-z ]+) tag)"
 )
+_UNBUILT = re.compile(r"Failed to build `([A-Za-z0-9._-]+)==([^`\s]+)`")
 _REFUSED = re.compile(r"\b(401 Unauthorized|403 Forbidden|lack of valid authentication credentials)\b")
 _UNREACHABLE = re.compile(
     r"Failed to (?:fetch|download)|error sending request|HTTP status (?:server|client) error|dns error|timed out"
@@ -78,6 +79,12 @@ def wheelless(stderr: str) -> tuple[Wheelless, ...]:
             for one in _BLAMED.finditer(match["blamed"])
         )
     )
+
+
+def unbuilt(stderr: str) -> tuple[str, str] | None:
+    """Return name and version of the sdist that uv would have to build, as *stderr* says; None if it does not."""
+    match = _UNBUILT.search(_COLOR.sub("", stderr))
+    return (match[1], match[2]) if match is not None else None
 
 
 def explanation(stderr: str) -> str:

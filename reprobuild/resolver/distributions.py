@@ -31,7 +31,7 @@ class Wanted:
 
     ``seeds``, ``pins`` and ``refresh`` are as in `Question`; ``pinned_by`` is the file that pins come from.
     ``kept`` are the digests of wheels, by file name, that are to stay where their version does. ``constraints``
-    (PEP 508) hold for what is needed anyway. With ``stand_ins``, what has only an sdist can be chosen, too.
+    (PEP 508) hold for what is needed anyway. With ``stand_ins``, sdists count as wheels do.
     """
 
     name: str
@@ -78,24 +78,13 @@ async def offers_of(versions: Mapping[str, str], target: Target, root: Path, *, 
 
 async def _round(wanted: Wanted, root: Path) -> dict[Target, tuple[Resolved, ...]]:
     asked = await _asked(wanted, root)
-    while (failures := _failures(asked)) and await _stood_in(wanted, failures):
+    while wanted.stand_ins is not None and await wanted.stand_ins.stand_in(asked):
         asked = await _asked(wanted, root)
+    failures = {target: one for target, one in asked.items() if isinstance(one, Unresolved)}
     if failures:
         error = await _explained(wanted, failures, root)
         raise error from next(iter(failures.values()))
     return {target: one for target, one in asked.items() if not isinstance(one, Unresolved)}
-
-
-def _failures(asked: Mapping[Target, tuple[Resolved, ...] | Unresolved]) -> dict[Target, Unresolved]:
-    return {target: one for target, one in asked.items() if isinstance(one, Unresolved)}
-
-
-async def _stood_in(wanted: Wanted, failures: Mapping[Target, Unresolved]) -> bool:
-    """Say whether it is worth to ask again, since something stands in for what had no wheel."""
-    if wanted.stand_ins is None:
-        return False
-    blamed = [one for failure in failures.values() for one in wheelless(failure.stderr)]
-    return await wanted.stand_ins.stand_in(blamed, tuple(failures))
 
 
 async def _asked(wanted: Wanted, root: Path) -> dict[Target, tuple[Resolved, ...] | Unresolved]:
@@ -112,8 +101,9 @@ async def _try(wanted: Wanted, target: Target, root: Path) -> tuple[Resolved, ..
         refresh=wanted.refresh,
         dependencies=wanted.dependencies,
         constraints=wanted.constraints,
-        links=wanted.stand_ins.links if wanted.stand_ins else {},
     )
+    if wanted.stand_ins is not None:
+        question = wanted.stand_ins.question(question)
     try:
         return await ask(question, root, where=wanted.name)
     except Unresolved as failure:

@@ -1,26 +1,29 @@
 """Wheels that stand in for sdists while uv resolves, so that nothing has to be built to learn what is needed.
 
-uv decides with wheels alone. Where that has no solution because a distribution has none, an empty wheel of it is laid
-beside the index and uv is asked again. What it then chooses is built in the sandbox, the real wheel takes the place
-of the empty one, and uv has the last word with its metadata: an sdist that nobody chooses is never built.
+uv counts sdists in and cannot build them (`reprobuild.resolver.barren`). Where it would have to, it ends and names the
+sdist: an empty wheel of it is laid beside the index, and uv is asked again. What it chooses in the end is built in the
+sandbox, the real wheel takes the place of the empty one, and uv has the last word with its metadata. An sdist that
+nobody chooses is never built, and the versions are those that pip and uv would install.
 """
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
 from reprobuild.builder.canonical_wheel import wheel_of
-from reprobuild.errors import ReprobuildError
 from reprobuild.gathering import gathered
 from reprobuild.lockfile import Wheel
-from reprobuild.resolver.complaint import Wheelless
-from reprobuild.resolver.offers import Offer, Resolved
+from reprobuild.resolver.barren import barren_python
+from reprobuild.resolver.complaint import unbuilt
+from reprobuild.resolver.offers import Offer, Resolved, best_offer
 from reprobuild.resolver.uv import Question, Unresolved, ask
 from reprobuild.store import Store
 from reprobuild.target import Target
 
 __all__ = ["Source", "StandIns"]
+
+Answer = tuple[Resolved, ...] | Unresolved
 
 _PARALLEL = 4
 _MOST = 64
@@ -45,12 +48,6 @@ class StandIns:
         self._sources: dict[str, Source] = {}
         self._built: dict[str, Wheel] = {}
         self._done: set[Source] = set()
-        self._asked: set[tuple[Wheelless, Target]] = set()
-
-    @property
-    def links(self) -> dict[str, Path]:
-        """The wheels by file name, each with the place of its bytes."""
-        return dict(self._links)
 
     def source(self, file: str) -> Source | None:
         """Return the sdist that the wheel *file* stands in for; None for any other wheel."""
@@ -69,26 +66,35 @@ class StandIns:
             self._built[wheel.file] = wheel
             self._links[wheel.file] = self._store.path(wheel.digest)
 
-    async def stand_in(self, blamed: Sequence[Wheelless], targets: Sequence[Target]) -> bool:
-        """Let empty wheels stand in for the sdists of what is *blamed* on *targets*; say whether there are new ones."""
-        new = [(one, target) for one in blamed for target in targets if (one, target) not in self._asked]
-        self._asked.update(new)
-        answers = await gathered([partial(self._found, one, target) for one, target in new], limit=_PARALLEL)
-        known = len(self._sources)
-        for source in [source for source in answers if source is not None]:
-            if len(self._sources) < _MOST and source not in self._done:
-                self._add_empty(source)
-        return len(self._sources) > known
+    def question(self, question: Question) -> Question:
+        """Return *question* with sdists counted in, and with what is beside the index."""
+        return replace(question, sources=True, python=barren_python(self._store), links=dict(self._links))
 
-    async def _found(self, blamed: Wheelless, target: Target) -> Source | None:
-        """Return the newest sdist of *blamed*; nothing of it is read, let alone executed."""
-        requirement = blamed.name + blamed.versions
+    async def stand_in(self, asked: Mapping[Target, Answer]) -> bool:
+        """Let empty wheels stand in for the sdists that *asked* shows; say whether there are new ones."""
+        named: dict[tuple[str, str], Target] = {}
+        shown: set[Source] = set()
+        for target, answer in asked.items():
+            if not isinstance(answer, Unresolved):
+                shown |= {found for one in answer if (found := _source(one)) and not best_offer(one.offers, target)}
+            elif (failed := unbuilt(answer.stderr)) is not None:
+                named.setdefault(failed, target)
+        calls = [partial(self._found, name, version, target) for (name, version), target in sorted(named.items())]
+        shown |= {found for found in await gathered(calls, limit=_PARALLEL) if found is not None}
+        new = shown - self._done - set(self._sources.values())
+        for source in sorted(new, key=lambda source: source.offer.file):
+            self._add_empty(source)
+        return bool(new) and len(self._sources) <= _MOST
+
+    async def _found(self, name: str, version: str, target: Target) -> Source | None:
+        """Return the sdist of *name*; nothing of it is read, let alone executed."""
+        requirement = f"{name}=={version}"
         question = Question(requirements=(requirement,), target=target, dependencies=False, sources=True)
         try:
-            resolved = await ask(question, self._root, where=requirement)
-        except (Unresolved, ReprobuildError):
-            return None  # uv's complaint about the wheel is the error to show.
-        return next((source for one in resolved if (source := _source(one)) is not None), None)
+            (resolved,) = await ask(question, self._root, where=requirement)
+        except Unresolved:
+            return None  # uv's first complaint is the error to show.
+        return _source(resolved)
 
     def _add_empty(self, source: Source) -> None:
         file = f"{_stem(source)}py3-none-any.whl"

@@ -29,8 +29,8 @@ class Question:
     ``seeds`` are versions to keep where they fit, ``pins`` versions that must hold, by normalised name.
     ``refresh`` names the distributions whose newest versions are wanted now; None means all of them.
     ``constraints`` are further PEP 508 texts that hold for what is needed anyway. ``links`` are wheels on this
-    machine, by file name, that are offered beside the index's. With ``sources``, sdists count as well: only without
-    ``dependencies``, for then uv has no reason to execute anything of them.
+    machine, by file name, that are offered beside the index's. With ``sources``, sdists count as well; ``python`` is
+    then one that can build nothing (`reprobuild.resolver.barren`), or uv has no reason to: without ``dependencies``.
     """
 
     requirements: tuple[str, ...]
@@ -42,6 +42,11 @@ class Question:
     constraints: tuple[str, ...] = ()
     links: Mapping[str, Path] = field(default_factory=dict)
     sources: bool = False
+    python: Path = Path(sys.executable)
+
+    def __post_init__(self) -> None:
+        if self.sources and self.dependencies and self.python == Path(sys.executable):
+            raise ValueError("uv could build sdists on this machine")
 
 
 class Unresolved(Exception):  # noqa: N818 - not an error for users: it carries one
@@ -101,9 +106,8 @@ def _uv() -> str:
 def _arguments(question: Question, folder: Path) -> list[str]:
     target = question.target
     arguments = ["pip", "compile", "-", "--format", "pylock.toml", "--no-universal"]
-    if question.dependencies or not question.sources:
-        arguments += ["--only-binary", ":all:"]
-    arguments += ["--no-annotate", "--no-header", "--color", "never", "--no-progress", "--python", sys.executable]
+    arguments += ["--no-build-isolation"] if question.sources else ["--only-binary", ":all:"]
+    arguments += ["--no-annotate", "--no-header", "--color", "never", "--no-progress", "--python", str(question.python)]
     arguments += ["--python-platform", target.python_platform, "--python-version", target.python]
     if not question.dependencies:
         arguments.append("--no-deps")
