@@ -1,5 +1,6 @@
 """One run's root filesystem, mounts and configuration, put together for an OCI runtime."""
 
+import errno
 import json
 import os
 from collections.abc import Sequence
@@ -14,6 +15,7 @@ from reprobuild.engines.kernel import MountFlag, mount, unmount
 from reprobuild.engines.mount_points import MountPoints
 from reprobuild.engines.overlay import mount_changing, mount_unchanging
 from reprobuild.engines.program import missing_program
+from reprobuild.engines.reversed_copy import reversed_copy, size_of
 from reprobuild.engines.runtime import Bound, runtime_config
 from reprobuild.engines.unpacked import unpacked
 from reprobuild.errors import MachineError, SpecificationError
@@ -51,14 +53,13 @@ class Bundle:
         mount("tmpfs", str(self._memory), "tmpfs", MountFlag.NO_DEVICES | MountFlag.NO_SETUID, "mode=0700")
         for name in ("view", "root", "names", "upper-names", "made", "bound", "state"):
             (self._memory / name).mkdir()
-        layers = unpacked(self._one.layers, self._store, self._flavour, scratch=self._folder, where=self._one.what)
+        layers = self._layers()
         mount_unchanging(layers, self.view, self._memory / "names", self._flavour)
         bound = self._bound()
-        for path in (self._folder / "upper", self.changed):
-            path.mkdir()
+        self.changed.mkdir(parents=True)
         copy_folder(self.view, self.changed)
-        upper, names = self._folder / "upper", self._memory / "upper-names"
-        mount_changing([*layers, self._memory / "made"], upper, self.root, names, self._flavour)
+        names = self._memory / "upper-names"
+        mount_changing([*layers, self._memory / "made"], self.changed.parent, self.root, names, self._flavour)
         if (refusal := missing_program(self._one, self.root, self._mounted)) is not None:
             return refusal
         config = runtime_config(
@@ -91,8 +92,36 @@ class Bundle:
 
     def is_full(self) -> bool:
         """Say whether there is no space left for the program to write to."""
-        found = os.statvfs(self._folder)
-        return found.f_bavail * found.f_frsize < _LEAST_FREE or found.f_favail == 0
+        found = os.statvfs(self.changed)
+        return found.f_bavail * found.f_frsize < _LEAST_FREE or (found.f_files > 0 and found.f_favail == 0)
+
+    def _layers(self) -> list[Path]:
+        """Return the layers' directories, in memory and in reverse if that is asked for and there is room."""
+        one, variation = self._one, self._job.variation
+        layers = unpacked(one.layers, self._store, self._flavour, scratch=self._folder, where=one.what)
+        if variation.processors is not None and variation.processors >= len(os.sched_getaffinity(0)):
+            self.unvaried += ("processors",)
+        if not variation.reverse:
+            return layers
+        try:
+            copies = self._reversed(layers)
+        except OSError:
+            # Such as extended attributes that older kernels' file system in memory does not have.
+            self.unvaried += ("directory order",)
+            return layers
+        self.changed = self._memory / "upper" / "changes"
+        return copies
+
+    def _reversed(self, layers: Sequence[Path]) -> list[Path]:
+        found = os.statvfs(self._memory)
+        if sum(map(size_of, layers)) * 2 > found.f_bavail * found.f_frsize:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        folder = self._memory / "reversed"
+        folder.mkdir()
+        copies = [folder / str(number) for number in range(len(layers))]
+        for source, place in zip(layers, copies, strict=True):
+            reversed_copy(source, place)
+        return copies
 
     def _env(self) -> dict[str, str]:
         # Runtimes set HOME where it is missing, each by its own rule.

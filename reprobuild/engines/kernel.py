@@ -6,7 +6,7 @@ Every function raises OSError as those of ``os`` do.
 import ctypes
 import os
 
-__all__ = ["MountFlag", "Namespace", "adopt_orphans", "end_with_parent", "mount", "unmount", "unshare"]
+__all__ = ["MountFlag", "Namespace", "adopt_orphans", "end_with_parent", "enter", "mount", "unmount", "unshare"]
 
 
 class Namespace:
@@ -39,6 +39,11 @@ _SET_CHILD_SUBREAPER = 36
 def unshare(namespaces: int) -> None:
     """Enter new *namespaces*; of a new PID namespace the next child is the first process."""
     _call("unshare", ctypes.c_int(namespaces))
+
+
+def enter(handle: int, namespaces: int) -> None:
+    """Enter the namespace of *handle*, of a file below /proc/PID/ns; a PID namespace is the next child's."""
+    _call("setns", ctypes.c_int(handle), ctypes.c_int(namespaces))
 
 
 def mount(source: str, target: str, kind: str, flags: int = 0, options: str = "") -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from reprobuild.engines.job import Answer, Job
 from reprobuild.engines.kernel import MountFlag, Namespace, adopt_orphans, end_with_parent, mount, unshare
+from reprobuild.engines.late_start import run_late
 from reprobuild.errors import MachineError
 
 __all__ = ["supervised"]
@@ -92,11 +93,13 @@ def _run(command: Sequence[str], job: Job) -> None:
     unshare(Namespace.MOUNT)
     mount("proc", "/proc", "proc")
     _hide_cgroups(command[0])
-    path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-    os.execve(command[0], list(command), {"PATH": path, "XDG_RUNTIME_DIR": "/run"})  # noqa: S606
+    if job.variation.pids:
+        os._exit(run_late(command, _ENV, job.variation.pids))
+    os.execve(command[0], list(command), _ENV)  # noqa: S606
 
 
 _FAULT = 125
+_ENV = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "XDG_RUNTIME_DIR": "/run"}
 
 
 def _narrow(processors: int | None) -> None:
