@@ -1,5 +1,6 @@
 """What `reprobuild diff` prints: a few lines that say why, everything, or JSON."""
 
+import re
 import sys
 from collections.abc import Iterable, Sequence
 from itertools import groupby
@@ -17,7 +18,8 @@ MOST_LINES = 20
 _HEAD = 3
 _WIDTH = 118
 _STYLES = {"identical": "good", "same content, other compression": "open", "differs": "bad"}
-_NOUNS = {"image": "platform", "config": "member", "layer": "layer", "package": "package", "file": "path"}
+_DIGEST = re.compile(r"(sha256:[0-9a-f]{12})[0-9a-f]{52}")
+_NOUNS = {"image": "image", "config": "member", "layer": "layer", "package": "package", "file": "path"}
 
 Group = tuple[Cause, Sequence[Difference]]
 
@@ -33,7 +35,7 @@ def print_in_short(comparison: Comparison, settings: Settings) -> None:
         name = styled(f"{cause:<{width}}", "open", sys.stdout, settings)
         say(f"{name}  {_counted(found)}: {CAUSES[cause].meaning}")
         if spare > 0:
-            say(_cut(f"    {_example(found[0])}"))
+            say(_cut(f"    {_brief(found[0])}"))
             spare -= 1
     if rest := groups[len(shown) :]:
         say(_cut(f"and {', '.join(cause for cause, _ in rest)}"))
@@ -91,7 +93,8 @@ def _counted(found: Sequence[Difference]) -> str:
     counts: dict[str, int] = {}
     for one in found:
         counts[one.kind] = counts.get(one.kind, 0) + 1
-    return ", ".join(f"{count} {_NOUNS[kind]}{'s' if count > 1 else ''}" for kind, count in counts.items())
+    nouns = {kind: f"{_NOUNS[kind]}{'s' if count > 1 else ''}" for kind, count in counts.items()}
+    return ", ".join(f"{count} {nouns[kind]}" for kind, count in counts.items())
 
 
 def _example(one: Difference) -> str:
@@ -99,6 +102,15 @@ def _example(one: Difference) -> str:
     detail = f" ({one.detail})" if one.detail else ""
     place = f"/{one.place}" if one.kind == "file" else one.place
     return plain(f"{place}{was}{detail}").replace("\n", "\\n")
+
+
+def _brief(one: Difference) -> str:
+    """Return *one* as an example that fits on a line as far as that goes: what is cut is the middle of its path."""
+    text = _DIGEST.sub(r"\1…", _example(one))
+    parts = one.place.split("/")
+    if one.kind == "file" and len(text) > _WIDTH - 4 and len(parts) > 3:
+        return text.replace(plain(f"/{one.place}"), plain(f"/{parts[0]}/…/{parts[-1]}"), 1)
+    return text
 
 
 def _platform(one: Difference, comparison: Comparison) -> str:

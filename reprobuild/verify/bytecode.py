@@ -20,7 +20,7 @@ def bytecode_cause(a: bytes, b: bytes) -> tuple[Cause, str]:
         return "bytecode", "the code differs, and the header" if a[:_HEADER] != b[:_HEADER] else "the code differs"
     if _number(a, 4, 4):
         return "bytecode", "the hash of the source differs, the code does not"
-    return "bytecode", f"the same code; it notes when its source was written, {_time(a)} and {_time(b)}"
+    return "bytecode", f"the same code; the time of its source: {_time(a)} → {_time(b)}"
 
 
 def _checked(data: bytes) -> str:

@@ -60,8 +60,8 @@ Cause = Literal[
 ]
 """The names that reports, JSON and documents use."""
 
-SAME_CONTENT: frozenset[Cause] = frozenset({"compression only", "media type"})
-"""Whatever differs by these alone gives the same files and the same container."""
+SAME_CONTENT: frozenset[Cause] = frozenset({"compression only", "media type", "document form"})
+"""What differs by these alone gives the same files and the same container."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

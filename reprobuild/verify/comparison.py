@@ -41,7 +41,7 @@ def verdict_of(differences: Sequence[Difference]) -> Verdict:
     """Return what *differences*, all that there are, come to.
 
     *same content, other compression*: every layer is equal once decompressed, and so is all else that a container
-    is made of; only digests and sizes of the compressed bytes differ, or the names of formats.
+    is made of; only digests and sizes of the compressed bytes differ, or how documents are written.
     """
     if not differences:
         return "identical"
