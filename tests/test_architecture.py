@@ -52,6 +52,10 @@ SHELL = {
     "verify/reading",
     "verify/spool",
     "verify/streamed",
+    "verify/check",
+    "verify/purity",
+    "verify/rebuild",
+    "verify/differing_machine",
     "gathering",
     "store",
 }

@@ -96,7 +96,7 @@ def step_execution(
     argv: tuple[str, ...], container: Container, derivation: Derivation, account: Account, *, stdin: Digest | None
 ) -> Execution:
     """Return the run of *argv* in *container*, as a step of ``build_customization.py``."""
-    what = f"build_customization.py: {' '.join(argv)[:60]}"
+    what = f"build_customization.py: {' '.join(argv)[:60].strip()}"
     cwd = container.config.workdir or "/"
     execution = _execution(argv, container, derivation, account, what=what, cwd=cwd, mounts=_inputs(derivation))
     return replace(execution, stdin=stdin)

@@ -131,7 +131,7 @@ class Customized:
         account = await self._thread(self._account, state)
         stdin = None if operation.stdin is None else self.store.add(operation.stdin.encode())
         execution = step_execution(argv, state.container, self.derivation, account, stdin=stdin)
-        seen = await self.executions.run(execution, secrets=self.secrets)
+        seen = await self.executions.run_hook(execution, secrets=self.secrets)
         word = f"build_customization.py: {' '.join(argv)}"
         done = await self._thread(self._stepped, state.container, seen.changes, word, execution.what)
         return _State(container=done, stdout=seen.stdout, stderr=seen.stderr)

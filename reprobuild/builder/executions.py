@@ -7,9 +7,10 @@ from typing import Any
 
 import anyio
 
+from reprobuild.builder.hook_failure import explained, remark
 from reprobuild.builder.tree import Entry
 from reprobuild.canonical import Digest, canonical_json, parse_digest
-from reprobuild.engines.execution import Change, Changes, Execution, Observation
+from reprobuild.engines.execution import Change, Changes, Execution, ExecutionError, Observation
 from reprobuild.engines.executor import Executor, Listener, unheard
 from reprobuild.errors import ContentError
 from reprobuild.progress import Progress, Silent
@@ -58,6 +59,16 @@ class Executions:
             blob = self.store.add(canonical_json(_to_json(seen)))
             self.store.write_record("execution", key, {"observation": blob})
             return seen
+
+    async def run_hook(self, execution: Execution, *, secrets: Secrets) -> Observation:
+        """Do what `run` does for a step of a hook: what its output says of a missing network becomes words."""
+        try:
+            seen = await self.run(execution, secrets=secrets)
+        except ExecutionError as error:
+            raise explained(error, network=execution.network) from error
+        if said := remark(seen.stderr, network=execution.network):
+            self.progress.warn(f"{execution.what}: {said}")
+        return seen
 
     def _known(self, key: Digest) -> Observation | None:
         """Return what is remembered under *key*, if it can be read and all contents are still there."""

@@ -70,7 +70,7 @@ class _HookRun:
     async def _program(self, hook: Hook, container: Container) -> Container:
         self._keep(hook)
         execution = program_execution(hook, container, self.derivation, ROOT)
-        seen = await self.kit.executions.run(execution, secrets=self.kit.secrets(self.derivation.connector))
+        seen = await self.kit.executions.run_hook(execution, secrets=self.kit.secrets(self.derivation.connector))
         word = f"hook {hook.kind}"
         return await to_thread.run_sync(
             partial(stepped, container, seen.changes, self.derivation, self.store, word=word, where=execution.what)

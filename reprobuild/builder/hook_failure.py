@@ -1,0 +1,38 @@
+"""What to say of a hook that failed, or that wrote of a failure and went on: the next step, told by its output."""
+
+import re
+
+from reprobuild.engines.execution import ExecutionError
+
+__all__ = ["explained", "remark"]
+
+_NETWORK = re.compile(
+    r"name resolution|could not resolve|unable to resolve|network is unreachable|no address associated|getaddrinfo"
+    r"|name or service not known|bad address|temporary failure resolving|failed to establish a new connection"
+    r"|connection refused|could not connect to",
+    re.IGNORECASE,
+)
+_DOWNLOADERS = re.compile(r"\b(apt-get|apt|apk|curl|wget|dnf|yum|git)\b.{0,20}\b(not found|is not there)")
+_INPUTS = (
+    "hooks have no network: declare what it downloads as [[tool.reprobuild.input]], put packages into the base "
+    "image, or say hooks.network = true, and the image is impure"
+)
+
+
+def explained(error: ExecutionError, *, network: bool) -> ExecutionError:
+    """Return *error* with a hint, if its output tells what to do; *network* says that the hook had one."""
+    if network or error.hint is not None or not _wants_network(f"{error.message}\n{error.output}"):
+        return error
+    return ExecutionError(error.message, where=error.where or "", hint=_INPUTS, output=error.output, code=error.code)
+
+
+def remark(output: str, *, network: bool) -> str | None:
+    """Return a warning if *output*, of a program that ended well, says that it lacked the network; None if not."""
+    if network:
+        return None
+    line = next((line for line in output.splitlines() if _wants_network(line)), None)
+    return None if line is None else f"it ended well, but wrote: {line.strip()[:200]}; {_INPUTS}"
+
+
+def _wants_network(text: str) -> bool:
+    return bool(_NETWORK.search(text) or _DOWNLOADERS.search(text))
