@@ -1,0 +1,1 @@
+"""Where an image comes from, as statements that can be signed."""
