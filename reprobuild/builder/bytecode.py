@@ -1,8 +1,8 @@
 """The bytecode of a wheel: what its base's own Python compiles of it, as a fragment beside the wheel's own.
 
-Two things are remembered. What the compiler answered is a function of the wheel, its place, our driver and the
-interpreter's own files, and so serves every platform and every base that has the same interpreter. The fragment that
-it becomes is known by the lock alone.
+Two things are remembered. What the compiler answered is a function of the modules, their places, our driver and the
+interpreter's own files: it serves the wheels of all platforms, and every base that has the same interpreter. The
+fragment that it becomes is known by the lock alone.
 """
 
 import json
@@ -20,7 +20,7 @@ from reprobuild.builder.layering import is_large
 from reprobuild.builder.site import Site, site_of
 from reprobuild.builder.tar import archive
 from reprobuild.builder.tree import Entry, directory, regular_file
-from reprobuild.builder.wheel import Planned, open_wheel, plan_wheel
+from reprobuild.builder.wheel import Planned, contents, open_wheel, plan_wheel
 from reprobuild.canonical import Digest, canonical_json, digest_of
 from reprobuild.derivation import Derivation
 from reprobuild.errors import ContentError
@@ -34,8 +34,9 @@ __all__ = [
     "bytecode_key",
     "compiled_key",
     "driver",
+    "modules_of",
     "open_compiled",
-    "sources",
+    "verify_modules",
 ]
 
 DRIVER = Path(__file__).with_name("bytecode_driver.py")
@@ -72,15 +73,23 @@ def driver() -> tuple[bytes, Digest]:
     return data, digest_of(data)
 
 
-def sources(wheel: Wheel, site: Site, store: Store) -> tuple[Planned, ...]:
+def modules_of(wheel: Wheel, site: Site, store: Store) -> tuple[Planned, ...]:
     """Return the modules that installing *wheel*, which is in *store*, puts where Python looks for them.
 
-    Blocking. Raises what `plan_wheel` does.
+    Blocking. Raises what `plan_wheel` does; the bytes of the modules are not read.
     """
     with store.open(wheel.digest) as file, open_wheel(file, wheel.file) as zip_:
         plan = plan_wheel(zip_, wheel.file, site)
     roots = tuple(site.path(scheme, "x", "")[:-1] for scheme in ("purelib", "platlib"))
     return tuple(item for item in plan if item.member and _is_module(item.entry.path, roots))
+
+
+def verify_modules(wheel: Wheel, modules: Sequence[Planned], store: Store) -> None:
+    """Read the *modules* of *wheel*; raise ContentError if they are not what its RECORD, and so their key, says."""
+    with store.open(wheel.digest) as file, open_wheel(file, wheel.file) as zip_:
+        for module in modules:
+            for _ in contents(zip_, module, wheel.file):
+                pass
 
 
 def bytecode_key(wheel: Wheel, derivation: Derivation) -> Digest:
@@ -99,15 +108,12 @@ def bytecode_key(wheel: Wheel, derivation: Derivation) -> Digest:
     )
 
 
-def compiled_key(wheel: Wheel, site: Site, *, python: str, interpreter: Digest) -> Digest:
-    """Return the key of what the compiler answers for *wheel*; *interpreter* stands for the files that it is."""
-    paths = site.interpreter
+def compiled_key(modules: Sequence[Planned], *, python: str, interpreter: Digest) -> Digest:
+    """Return the key of what the compiler answers for *modules*; *interpreter* stands for the files that it is."""
     return digest_of(
         canonical_json(
             {
-                "wheel": [wheel.file, wheel.digest],
-                "paths": {name: getattr(paths, name) for name in paths.__slots__},
-                "links": dict(site.links),
+                "modules": [[module.entry.path, module.digest] for module in modules],
                 "python": python,
                 "interpreter": interpreter,
                 "driver": driver()[1],
@@ -146,7 +152,7 @@ def bytecode_fragment(
     """
     for _ in store.chunks(compiled):
         pass  # A store is a cache, and a cache is believed by digest only.
-    modules = sources(wheel, site, store)
+    modules = modules_of(wheel, site, store)
     with store.open(compiled) as file:
         answer = open_compiled(file, wheel.file) if modules else None
         pieces = _pieces(modules, answer, file, site, wheel.file) if answer is not None else {}

@@ -6,13 +6,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
-from anyio import to_thread
+from anyio import from_thread, to_thread
 
 from reprobuild.builder.base import stored_manifest
-from reprobuild.builder.bytecode import bytecode_key, compiled_key, driver, open_compiled, sources
+from reprobuild.builder.bytecode import bytecode_key, compiled_key, driver, modules_of, open_compiled, verify_modules
 from reprobuild.builder.executions import Executions
 from reprobuild.builder.fragment import parse_fragment
-from reprobuild.builder.site import Site, site_of
+from reprobuild.builder.site import site_of
+from reprobuild.builder.wheel import Planned
 from reprobuild.canonical import Digest, canonical_json, digest_of, hex_of, parse_digest
 from reprobuild.derivation import Derivation
 from reprobuild.engines.emulation import runs_natively
@@ -55,11 +56,11 @@ class _Compiler:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Unit:
-    """A wheel to compile, and the key that the answer is remembered under."""
+    """The modules of a wheel, and the key that the compiler's answer is remembered under."""
 
     key: Digest
     wheel: Wheel
-    site: Site
+    modules: tuple[Planned, ...]
 
 
 def uncompiled(derivations: Sequence[Derivation], store: Store) -> Uncompiled:
@@ -91,7 +92,7 @@ async def compile_wheels(wanted: Uncompiled, store: Store, executions: Execution
     by_base = groupby(sorted(wanted.items(), key=_base_of), key=_base_of)
     for items in [list(group) for _, group in by_base]:
         compiler = await to_thread.run_sync(_compiler, items[0][1][1].base, store)
-        units = {key: _unit(wheel, derivation, compiler) for key, (wheel, derivation) in items}
+        units = await to_thread.run_sync(_units, dict(items), compiler, store)
         missing = {unit.key: unit for unit in units.values() if _answer(unit.key, store) is None}
         for batch in _batches(list(missing.values())):
             await _compile(batch, compiler, store, executions)
@@ -124,10 +125,14 @@ def _compiler(base: BaseImage, store: Store) -> _Compiler:
     return _Compiler(base=base, platform=platform, layers=layers, identity=identity)
 
 
-def _unit(wheel: Wheel, derivation: Derivation, compiler: _Compiler) -> _Unit:
-    site = site_of(derivation.base, derivation.platform)
-    key = compiled_key(wheel, site, python=derivation.base.python, interpreter=compiler.identity)
-    return _Unit(key=key, wheel=wheel, site=site)
+def _units(wanted: Uncompiled, compiler: _Compiler, store: Store) -> dict[Digest, _Unit]:
+    units = {}
+    for key, (wheel, derivation) in wanted.items():
+        from_thread.check_cancelled()
+        modules = modules_of(wheel, site_of(derivation.base, derivation.platform), store)
+        answer = compiled_key(modules, python=compiler.base.python, interpreter=compiler.identity)
+        units[key] = _Unit(key=answer, wheel=wheel, modules=modules)
+    return units
 
 
 def _batches(units: Sequence[_Unit]) -> Iterator[list[_Unit]]:
@@ -154,12 +159,12 @@ def _execution(batch: Sequence[_Unit], compiler: _Compiler, store: Store) -> Exe
     mounts: dict[str, Mount] = {}
     wheels = []
     for unit in batch:
-        for _ in store.chunks(unit.wheel.digest):
-            pass  # A store is a cache, and a cache is believed by digest only.
-        files = [[item.member, "/" + item.entry.path] for item in sources(unit.wheel, unit.site, store)]
-        if not files:
+        from_thread.check_cancelled()
+        if not unit.modules:
             store.write_record("bytecode", unit.key, {"answer": store.add(b"")})
             continue
+        verify_modules(unit.wheel, unit.modules, store)
+        files = [[module.member, "/" + module.entry.path] for module in unit.modules]
         mount = Mount(target=f"{_RUN}/{hex_of(unit.wheel.digest)}.whl", digest=unit.wheel.digest)
         mounts[mount.target] = mount
         wheels.append({"wheel": mount.target, "out": f"/{_OUT}/{hex_of(unit.key)}", "files": files})
