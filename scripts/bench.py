@@ -13,6 +13,7 @@ from bench_buildah import Buildah
 from bench_buildkit import BuildKit
 from bench_case import Result, Scenario, contest
 from bench_context import Context, make_context
+from bench_diff import DiffResult, measure_diff
 from bench_dockerd import daemon, unmount_below
 from bench_machine import facts
 from bench_report import Findings, markdown
@@ -51,6 +52,7 @@ def measure(scratch: Path, runs: int, others: Collection[str]) -> Findings:
         results = contest([case for tool in tools for case in tool.cases()], runs)
         check(results)
         exports = {tool.name: _export(tool, scratch / "export") for tool in tools}
+        diff = _diff(kits[0], scratch) if "buildkit" in others else None
     return Findings(
         tools=[tool.name for tool in tools],
         runs=runs,
@@ -59,6 +61,7 @@ def measure(scratch: Path, runs: int, others: Collection[str]) -> Findings:
         wheel_bytes=sum(wheel.stat().st_size for wheel in wheels),
         results=results,
         exports=exports,
+        diff=diff,
     )
 
 
@@ -107,6 +110,15 @@ def _export(tool: Tool, folder: Path) -> Export:
     size = size_of(folder, base_layers=BASE_LAYERS)
     shutil.rmtree(folder)
     return Export(sample=sample, size=size)
+
+
+def _diff(kit: BuildKit, scratch: Path) -> DiffResult:
+    """Compare the image that *kit* built last with the same built once more."""
+    one, other = scratch / "one", scratch / "other"
+    kit.export(one)
+    kit.cases()[0].run(0)
+    kit.export(other)
+    return measure_diff(one, other, scratch)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -4,12 +4,14 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from bench_case import Result, Scenario
+from bench_diff import DiffResult
 from bench_size import Export
 
 __all__ = ["Findings", "markdown", "table", "verdicts"]
 
 OURS = "reprobuild"
 YARDSTICK = "BuildKit"
+_DIFF_GOAL = 2.0
 _HOOK_GOAL = 1.5
 """Seconds that a hook which writes one file may add to a cold build."""
 _COLUMNS = (Scenario.COLD, Scenario.FURTHER, Scenario.FURTHER_COLD, Scenario.NOOP)
@@ -71,6 +73,12 @@ The further connector built by reprobuild from the same store, without a hook an
 writes one file. What the hook adds is the base and all wheels unpacked once, a sandbox, and a layer.
 
 {hooks}
+## Diff
+
+`reprobuild diff` of two cold builds of the image by BuildKit, as image layouts, beside one process that decompresses
+and hashes the layers of both. The first has an empty store; the second knows what is in each layer.
+
+{diff}
 ## Machine
 
 {machine}
@@ -98,6 +106,7 @@ class Findings:
     wheel_bytes: int
     results: Mapping[tuple[str, Scenario], Result]
     exports: Mapping[str, Export]
+    diff: DiffResult | None = None
 
     def ratio(self, tool: str, theirs: Scenario, ours: Scenario) -> float | None:
         """Return how many times as long as ours *tool* takes, None if either was not measured."""
@@ -132,6 +141,7 @@ def markdown(findings: Findings) -> str:
         sizes=_sizes(findings),
         sameness=_sameness(findings),
         hooks=_hooks(findings),
+        diff=_diff(findings.diff),
         machine=table(("Machine and tools", ""), findings.facts),
     )
 
@@ -150,6 +160,15 @@ def verdicts(findings: Findings) -> list[str]:
     if (added := _added(findings)) is not None:
         asked = f"goal at most {_HOOK_GOAL:g} s"
         lines.append(f"a hook that writes one file, cold: {added:.2f} s more; {asked}: {_judged(added <= _HOOK_GOAL)}")
+    if findings.diff is not None:
+        times = findings.diff.cold.seconds / findings.diff.reading.seconds
+        asked = f"goal at most {_DIFF_GOAL:g} times"
+        lines.append(
+            f"diff: {times:.1f} times as long as reading and hashing both; {asked}: {_judged(times <= _DIFF_GOAL)}"
+        )
+        memory = max(findings.diff.cold.memory, findings.diff.warm.memory)
+        asked = f"goal at most {_megabytes(_MEMORY_GOAL)}"
+        lines.append(f"peak memory of diff: {_megabytes(memory)}; {asked}: {_judged(memory <= _MEMORY_GOAL)}")
     peak = max((result.memory for (tool, _), result in findings.results.items() if tool == OURS), default=None)
     if peak is not None:
         asked = f"goal at most {_megabytes(_MEMORY_GOAL)}"
@@ -176,6 +195,15 @@ def _hooks(findings: Findings) -> str:
     results = [(case, findings.results.get((OURS, case))) for case in cases]
     rows = [(case, _time(result), _megabytes(result.memory)) for case, result in results if result]
     return table(("reprobuild", "seconds, median (shortest to longest)", "peak memory"), rows)
+
+
+def _diff(diff: DiffResult | None) -> str:
+    if diff is None:
+        return "Not measured.\n"
+    steps = (("reading and hashing both", diff.reading), ("diff, empty store", diff.cold), ("diff again", diff.warm))
+    rows = [(name, f"{sample.seconds:.2f}", _megabytes(sample.memory)) for name, sample in steps]
+    page = table((f"two images, {_megabytes(diff.size)} together", "seconds", "peak memory"), rows)
+    return f"{page}\nIt printed {diff.lines} lines.\n"
 
 
 def _memory(findings: Findings) -> str:

@@ -4,12 +4,16 @@ import gzip
 import json
 import sys
 from collections.abc import Mapping
+from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 
 import pytest
 
 from reprobuild.errors import ContentError, MachineError
+from reprobuild.oci.layout import write_layout
+from reprobuild.store import Store
+from tests.images import add_image
 
 SCRIPTS = Path(__file__).parents[2] / "scripts"
 sys.path.insert(0, str(SCRIPTS))
@@ -17,6 +21,7 @@ import bench  # noqa: E402
 import bench_report  # noqa: E402
 from bench_case import Built, Case, Result, Scenario, contest  # noqa: E402
 from bench_context import image_name, make_context  # noqa: E402
+from bench_diff import DiffResult, measure_diff  # noqa: E402
 from bench_size import Export, Size, size_of  # noqa: E402
 from bench_stopwatch import Sample, said, timed  # noqa: E402
 
@@ -117,6 +122,22 @@ def test_the_page_can_be_of_reprobuild_alone() -> None:
     alone = {key: value for key, value in FINDINGS.items() if key[0] == "reprobuild"}
     assert len(bench_report.verdicts(findings(alone))) == 1
     assert "| BuildKit" not in bench_report.markdown(findings(alone))
+
+
+def test_a_diff_is_measured_beside_reading_and_judged(tmp_path: Path) -> None:
+    store = Store(tmp_path / "made")
+    for name in ("a", "b"):
+        image = add_image(store, files=[{"etc/name": name.encode()}])
+        write_layout(tmp_path / name, entries=[(replace(image, platform=None), name)], store=store)
+    found = measure_diff(tmp_path / "a", tmp_path / "b", tmp_path)
+    assert found.size == 2 * 3072
+    assert 3 < found.lines <= 20
+    sample = Sample(seconds=2.0, memory=300_000_000)
+    one = DiffResult(reading=Sample(seconds=1.5, memory=1), cold=sample, warm=sample, size=500_000_000, lines=13)
+    lines = bench_report.verdicts(replace(findings(FINDINGS), diff=one))
+    assert "diff: 1.3 times as long as reading and hashing both; goal at most 2 times: reached" in lines
+    assert "peak memory of diff: 300.0 MB; goal at most 200.0 MB: MISSED" in lines
+    assert "It printed 13 lines." in bench_report.markdown(replace(findings(FINDINGS), diff=one))
 
 
 def test_a_size_is_counted_from_the_layers_of_a_layout_also_below_an_index_of_its_own(tmp_path: Path) -> None:
