@@ -15,6 +15,7 @@ class BuiltImage:
     """An image that is in the store, and how it stands to the lock.
 
     ``size`` counts the bytes of all its blobs, base layers included; ``expected`` is what the lock records.
+    ``impure`` says that its hooks may have used a network, so that nobody can promise these bytes again.
     """
 
     connector: str
@@ -25,6 +26,7 @@ class BuiltImage:
     outcome: Outcome
     expected: Digest | None
     cached: bool
+    impure: bool = False
 
 
 def built_image(planned: PlannedImage, manifest: Descriptor, store: Store, *, cached: bool) -> BuiltImage:
@@ -39,4 +41,5 @@ def built_image(planned: PlannedImage, manifest: Descriptor, store: Store, *, ca
         outcome=planned.outcome(manifest.digest),
         expected=planned.recorded.manifest if planned.recorded else None,
         cached=cached,
+        impure=planned.derivation.network and bool(planned.derivation.hooks),
     )

@@ -25,6 +25,9 @@ def print_results(results: Sequence["BuildResult"], settings: Settings) -> None:
             outcome = styled(f"{image.outcome:<8}", _STYLES[image.outcome], sys.stdout, settings)
             platform = f"{image.platform!s:<{platforms}}"
             say(f"{outcome}  {name}  {platform}  {image.manifest.digest}  ({size(image.size)})")
+            if image.impure:
+                word = styled("impure", "open", sys.stdout, settings)
+                say(f"{'':<8}  {word}: its hooks have a network, so another build may be another image")
             if image.outcome == "mismatch":
                 say(f"{'':<8}  expected {image.expected} → got {image.manifest.digest}")
         say(f"{'index':<8}  {name}  {'':<{platforms}}  {result.index.digest}")
@@ -45,6 +48,7 @@ def print_results_json(results: Sequence["BuildResult"]) -> None:
                     "expected": image.expected,
                     "size": image.size,
                     "cached": image.cached,
+                    "impure": image.impure,
                 }
                 for image in result.images
             ],
