@@ -1,0 +1,191 @@
+"""An image anywhere → what an inventory takes of it. Each layer is read once in a store's life, in streaming.
+
+A store keeps a layer's index, the contents of the small files that are wanted, and what programs say of
+themselves: an image that was read before is not read again, and one that shares layers with it hardly.
+"""
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+
+from anyio import to_thread
+
+from reprobuild.canonical import Digest
+from reprobuild.errors import ContentError
+from reprobuild.gathering import gathered
+from reprobuild.image.elf import scan
+from reprobuild.image.index import IndexedFile, RootLayer, known_index, remember_index, tree_of
+from reprobuild.image.layer_files import Blobs, LayerFile, layer_files
+from reprobuild.image.tree import ImageTree, Node
+from reprobuild.oci.open import copy_blob
+from reprobuild.oci.source import read
+from reprobuild.oci.types import Descriptor, parse_config, parse_manifest
+from reprobuild.progress import Progress, Task
+from reprobuild.resolver.interpreter import is_program
+from reprobuild.sbom.inventory import ReadImage, is_wanted
+from reprobuild.sbom.program import known_program, remember_program
+from reprobuild.store import Store
+from reprobuild.verify.reading import Origin
+from reprobuild.verify.streamed import Streamed, Ticking
+
+__all__ = ["read_image"]
+
+_DOWNLOADS = 4
+_LARGEST = 128 * 1024**2
+"""Bytes of a file whose contents are wanted; the largest are databases of rpm."""
+_MOST = 512 * 1024**2
+"""Bytes of all of them."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Image:
+    """The image under way: its layers, lowest first, and where their bytes come from."""
+
+    origin: Origin
+    layers: Sequence[RootLayer]
+    blobs: Blobs
+    store: Store
+
+    def where(self, place: int) -> str:
+        return f"{self.origin.reference}, layer {place + 1} ({self.layers[place].descriptor.digest})"
+
+
+async def read_image(origin: Origin, descriptor: Descriptor, store: Store, progress: Progress) -> ReadImage:
+    """Return the image whose manifest *descriptor* names, read from *origin* as far as *store* does not know it.
+
+    Raises ContentError for bytes that are not what digests, diffIDs or formats promise, and what sources raise.
+    """
+    where = origin.reference
+    manifest = parse_manifest(await read(origin.source, descriptor), where=where)
+    config = parse_config(await read(origin.source, manifest.config), where=where)
+    if len(config.diff_ids) != len(manifest.layers):
+        counts = f"the manifest has {len(manifest.layers)} layers, the config {len(config.diff_ids)}"
+        hint = "they do not belong together; use another image, or ask whoever publishes it"
+        raise ContentError(counts, where=where, hint=hint)
+    layers = [
+        RootLayer(descriptor=layer, diff_id=diff_id)
+        for layer, diff_id in zip(manifest.layers, config.diff_ids, strict=True)
+    ]
+    blobs = Streamed(origin.source, {layer.digest: layer for layer in manifest.layers}, store)
+    image = _Image(origin=origin, layers=layers, blobs=blobs, store=store)
+    unknown = [place for place, layer in enumerate(layers) if known_index(layer.diff_id, store) is None]
+    await _read(image, unknown, None, progress)
+    tree = await to_thread.run_sync(partial(tree_of, layers, store, where=where))
+    wanted, too_large = await to_thread.run_sync(_wanted, tree, where)
+    missing = await to_thread.run_sync(_missing, wanted, store)
+    await _read(image, sorted({node.layer for node in missing.values()}), frozenset(missing), progress)
+    lost = await to_thread.run_sync(_fill, tree, wanted, store)
+    return ReadImage(
+        descriptor=descriptor, manifest=manifest, config=config, tree=tree, too_large=tuple(sorted([*too_large, *lost]))
+    )
+
+
+async def _read(image: _Image, places: Sequence[int], wanted: frozenset[Digest] | None, progress: Progress) -> None:
+    """Read the layers at *places*: whole, or for the contents of files *wanted* by digest."""
+    if not places:
+        return
+    blobs = {image.layers[place].descriptor.digest: image.layers[place].descriptor for place in places}
+    if image.origin.kept:
+        calls = [partial(copy_blob, image.origin.source, blob, image.store) for blob in blobs.values()]
+        await gathered(calls, limit=_DOWNLOADS)
+    total = sum(image.layers[place].descriptor.size for place in places)
+    task = progress.task(f"reading {image.origin.reference}", total)
+    await to_thread.run_sync(_read_layers, image, places, wanted, Ticking(task))
+    task.finish()
+
+
+def _read_layers(image: _Image, places: Sequence[int], wanted: frozenset[Digest] | None, task: Task) -> None:
+    for place in places:
+        layer = image.layers[place]
+        files = layer_files(layer.descriptor, layer.diff_id, image.blobs, where=image.where(place), task=task)
+        if wanted is None:
+            found = tuple(_indexed(file, image.store) for file in files)
+            remember_index(layer.diff_id, found, image.store)
+        else:
+            index = known_index(layer.diff_id, image.store) or ()
+            paths = {one.entry.path for one in index if one.digest in wanted}
+            for file in files:
+                if file.entry.path in paths and file.entry.kind == "file":
+                    _kept(file, image.store)
+
+
+def _indexed(file: LayerFile, store: Store) -> IndexedFile:
+    entry, digest = file.entry, None
+    if entry.kind == "file" and not file.hides:
+        is_kept = is_program(entry.path) or (is_wanted(entry.path) and entry.size <= _LARGEST)
+        digest = _kept(file, store) if is_kept else _hashed(file)
+    return IndexedFile(entry=entry, hides=file.hides, mtime=file.mtime, digest=digest)
+
+
+def _hashed(file: LayerFile) -> Digest:
+    found = hashlib.sha256()
+    for chunk in file.chunks():
+        found.update(chunk)
+    return Digest("sha256:" + found.hexdigest())
+
+
+def _kept(file: LayerFile, store: Store) -> Digest:
+    """Have in *store* what an inventory takes of *file*, and return its digest."""
+    if not is_program(file.entry.path):
+        with store.writer(flushed=False) as writer:
+            for chunk in file.chunks():
+                writer.write(chunk)
+        return writer.digest
+    found = hashlib.sha256()
+
+    def passing() -> Iterator[bytes]:
+        for chunk in file.chunks():
+            found.update(chunk)
+            yield chunk
+
+    chunks = passing()
+    elf = scan(chunks)
+    for _ in chunks:
+        pass  # What is no program is not read to its end.
+    digest = Digest("sha256:" + found.hexdigest())
+    remember_program(digest, elf, store)
+    return digest
+
+
+def _wanted(tree: ImageTree, where: str) -> tuple[dict[str, Node], list[str]]:
+    """Return the files of *tree* that an inventory takes something of, by path, and those that are too large."""
+    found, large, room = {}, [], _MOST
+    for path, node in tree.walk():
+        if node.kind != "file" or node.digest is None or not (is_program(path) or is_wanted(path)):
+            continue
+        if not is_program(path):
+            if node.size > _LARGEST:
+                large.append(path)
+                continue
+            room -= node.size
+        found[path] = node
+    if room < 0:
+        raise ContentError(f"more than {_MOST} bytes of metadata", where=where)
+    return found, large
+
+
+def _missing(wanted: dict[str, Node], store: Store) -> dict[Digest, Node]:
+    missing = {}
+    for path, node in wanted.items():
+        if node.digest is not None and not _is_there(path, node, node.digest, store):
+            missing[node.digest] = node
+    return missing
+
+
+def _is_there(path: str, node: Node, digest: Digest, store: Store) -> bool:
+    return known_program(digest, store) is not None if is_program(path) else store.has(digest, node.size)
+
+
+def _fill(tree: ImageTree, wanted: dict[str, Node], store: Store) -> list[str]:
+    """Put what *store* has of *wanted* into *tree*, and return the paths of what it has not."""
+    lost = []
+    for path, node in wanted.items():
+        if node.digest is None or not _is_there(path, node, node.digest, store):
+            lost.append(path)
+        elif is_program(path):
+            program = known_program(node.digest, store)
+            tree.place(path, replace(node, elf=program.elf if program is not None else None))
+        else:
+            tree.place(path, replace(node, content=store.read(node.digest)))
+    return lost
