@@ -3,8 +3,9 @@
 import json
 import os
 import sys
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 from pathlib import Path
 from subprocess import PIPE
 
@@ -22,6 +23,7 @@ from reprobuild.engines.streams import Streams
 from reprobuild.engines.subordinate_ids import map_ids
 from reprobuild.engines.variation import Variation
 from reprobuild.errors import MachineError
+from reprobuild.gathering import gathered
 from reprobuild.store import Store
 
 __all__ = ["EmbeddedExecutor"]
@@ -74,13 +76,9 @@ class EmbeddedExecutor:
                 streams=streams.theirs,
                 secrets=wanted,
             )
-            async with _sandbox(streams.theirs) as process, anyio.create_task_group() as group:
+            async with _sandbox(streams.theirs) as process:
                 streams.close_theirs()
-                group.start_soon(streams.feed, self._store, execution.stdin)
-                group.start_soon(streams.read_output, out)
-                group.start_soon(streams.read_errors, err)
-                answer = await _answer(process, job)
-                group.cancel_scope.deadline = anyio.current_time() + _SECONDS_TO_END
+                answer = await _gathered(process, job, streams, self._store, (out, err))
         self._unvaried.update(answer.unvaried)
         if answer.changes is None:
             raise _failed(execution, answer, tail.text)
@@ -112,6 +110,26 @@ async def _sandbox(streams: tuple[int, int, int]) -> AsyncIterator[anyio.abc.Pro
                 with anyio.move_on_after(_SECONDS_TO_END):
                     await process.wait()
             await process.aclose()
+
+
+async def _gathered(
+    process: anyio.abc.Process, job: Job, streams: Streams, store: Store, written: tuple[Written, Written]
+) -> Answer:
+    """Return the answer of *process*, its program's streams fed and read meanwhile."""
+    answers: list[Answer] = []
+
+    async def answer() -> None:
+        answers.append(await _answer(process, job))
+
+    out, err = written
+    calls: list[Callable[[], Awaitable[None]]] = [
+        partial(streams.feed, store, job.execution.stdin),
+        partial(streams.read_output, out),
+        partial(streams.read_errors, err),
+        answer,
+    ]
+    await gathered(calls, limit=len(calls))
+    return answers[0]
 
 
 async def _answer(process: anyio.abc.Process, job: Job) -> Answer:

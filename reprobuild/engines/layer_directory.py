@@ -13,14 +13,13 @@ from reprobuild.engines.file_metadata import bounded_time, set_metadata
 from reprobuild.engines.file_writers import FileWriters
 from reprobuild.engines.flavour import Flavour
 from reprobuild.engines.layer_places import LayerPlaces, Place
-from reprobuild.errors import ContentError, MachineError
+from reprobuild.engines.overlay import no_overlay
+from reprobuild.errors import ContentError
 from reprobuild.image.index import IndexedFile
 from reprobuild.image.layer_files import LayerFile
 from reprobuild.image.tree import ImageTree, Node
 
 __all__ = ["LayerDirectory"]
-
-_DEVICES = {"character": stat.S_IFCHR, "block": stat.S_IFBLK, "fifo": stat.S_IFIFO}
 
 
 class LayerDirectory:
@@ -99,7 +98,7 @@ class LayerDirectory:
             return self._writers.write(place, file)
         if entry.kind == "symlink":
             os.symlink(entry.target, place)  # noqa: PTH211 - as it is, unlike a Path
-        elif not self._device(place, entry):
+        elif not self._fifo(place, entry):
             return None
         set_metadata(place, entry, file.mtime, where=self._where)
         return None
@@ -113,6 +112,8 @@ class LayerDirectory:
         if self._places.own(path) is not None:
             self._clear(path)
         own = self._places.own(source)
+        if own is not None and source.startswith("dev/"):
+            return
         if own is None:
             self._copy(source, Path(self._path(path)))
             own = Place(kind="other")
@@ -123,29 +124,31 @@ class LayerDirectory:
             os.link(self._path(source), self._path(path), follow_symlinks=False)
         self._places.put(path, own)
 
-    def _device(self, place: str, entry: Entry) -> bool:
-        """Make a device node or a fifo; say whether it was made: below dev/ nobody would see it."""
-        if entry.kind == "character" and entry.device == (0, 0):
-            raise ContentError(f"{entry.path}: a whiteout in the form of a device", where=self._where)
-        try:
-            os.mknod(place, _DEVICES[entry.kind] | 0o600, os.makedev(*entry.device))
-        except PermissionError as error:
-            if entry.path.startswith("dev/"):
-                return False
-            hint = "run reprobuild as root, or use a base image without device nodes outside /dev"
-            message = f"{entry.path} is a device node, which only root can make"
-            raise MachineError(message, where=self._where, hint=hint) from error
-        return True
+    def _fifo(self, place: str, entry: Entry) -> bool:
+        """Make a fifo; say whether it was made: of device nodes the sandbox has its own."""
+        if entry.kind == "fifo":
+            os.mkfifo(place, 0o600)
+            return True
+        if entry.path.startswith("dev/"):
+            return False
+        raise ContentError(
+            f"{entry.path} is a device node, and programs that are run get none but those of /dev",
+            where=self._where,
+            hint="use a base image without device nodes outside /dev",
+        )
 
     def _hide(self, path: str, hides: str) -> None:
         own = self._places.own(path)
-        if own is None and hides == "path":
-            os.mknod(self._path(path), stat.S_IFCHR, os.makedev(0, 0))
-        elif own is not None and own.kind == "directory":
-            os.setxattr(self._path(path), f"{self._flavour.xattrs}opaque", b"y")
-        elif own is None and (node := self._below().get(path)) is not None and node.kind == "directory":
-            self._folder(path, node)
-            self._hide(path, hides)
+        try:
+            if own is None and hides == "path":
+                os.mknod(self._path(path), stat.S_IFCHR, os.makedev(0, 0))
+            elif own is not None and own.kind == "directory":
+                os.setxattr(self._path(path), f"{self._flavour.xattrs}opaque", b"y")
+            elif own is None and (node := self._below().get(path)) is not None and node.kind == "directory":
+                self._folder(path, node)
+                self._hide(path, hides)
+        except OSError as error:
+            raise no_overlay(error, self._root) from error
 
     def _clear(self, path: str) -> None:
         """Remove what the layer has had at *path*: the last entry of a path is the one that counts."""

@@ -11,7 +11,7 @@ from reprobuild.engines.flavour import Flavour
 from reprobuild.engines.kernel import MountFlag, mount
 from reprobuild.errors import MachineError, SpecificationError
 
-__all__ = ["MOST_LAYERS", "mount_changing", "mount_unchanging"]
+__all__ = ["MOST_LAYERS", "mount_changing", "mount_unchanging", "no_overlay"]
 
 MOST_LAYERS = 127
 """As many as container engines count on."""
@@ -43,6 +43,16 @@ def mount_changing(lower: Sequence[Path], upper: Path, place: Path, names: Path,
     _mount(place, MountFlag.NO_DEVICES | MountFlag.NO_ACCESS_TIMES, [*options, *_settings(flavour)], names)
 
 
+def no_overlay(error: OSError, where: str) -> MachineError:
+    """Return what to raise when *error* came of making an overlay filesystem at *where*, or a part of one."""
+    return MachineError(
+        f"an overlay filesystem cannot be made: {error.strerror}",
+        where=where,
+        hint="Linux 5.11 or later is needed, and a store on a local file system such as ext4, XFS or tmpfs, "
+        "not on an overlay itself: point REPROBUILD_STORE to one",
+    )
+
+
 def _seen(lower: Sequence[Path], flavour: Flavour) -> list[Path]:
     """Return *lower* topmost first, without those below one that hides them all: of roots overlayfs does not ask."""
     found: list[Path] = []
@@ -71,11 +81,6 @@ def _mount(place: Path, flags: int, options: Sequence[str], names: Path) -> None
     try:
         mount("overlay", str(place), "overlay", flags, ",".join(options))
     except OSError as error:
-        raise MachineError(
-            f"an overlay filesystem cannot be mounted: {error.strerror}",
-            where=str(place),
-            hint="Linux 5.11 or later is needed, and a store on a local file system such as ext4, XFS or tmpfs, "
-            "not on an overlay itself: point REPROBUILD_STORE to one",
-        ) from error
+        raise no_overlay(error, str(place)) from error
     finally:
         os.chdir("/")

@@ -21,7 +21,6 @@ from anyio.streams.buffered import BufferedByteReceiveStream
 from reprobuild.engines.embedded import EmbeddedExecutor
 from reprobuild.engines.execution import Execution, Observation
 from reprobuild.engines.executor import Listener, unheard
-from reprobuild.errors import ReprobuildError
 from reprobuild.store import Store
 
 ROOT = Path(__file__).parent.parent.parent
@@ -51,7 +50,7 @@ class RootlessExecutor:
                 else:
                     cause, state = value
                     error = cause.__new__(cause)
-                    error.args, error.__dict__ = (state["message"],), state
+                    error.args, error.__dict__ = (state.get("message", "see above"),), state
                     raise error
 
 
@@ -84,7 +83,7 @@ async def serve(socket: str, store: Store) -> None:
             try:
                 seen = await executor.run(execution, secrets=secrets, listener=lines.append)
                 last: tuple[str, Any] = ("seen", seen)
-            except ReprobuildError as error:
+            except Exception as error:
                 last = ("raised", (type(error), error.__dict__))
             for line in lines:
                 await _send(stream, ("line", line))
@@ -98,16 +97,17 @@ async def serve(socket: str, store: Store) -> None:
 
 
 @contextmanager
-def subordinate_user() -> Iterator[str]:
-    """Make a user with subordinate ids, for as long as the block lasts."""
+def temporary_user(*, subordinate: bool) -> Iterator[str]:
+    """Make a user, with subordinate ids or without, for as long as the block lasts."""
     name = f"rbtest-{os.getpid()}"
     options = ["--no-create-home", "--no-user-group", "--shell", "/bin/sh", "--home-dir", "/nonexistent"]
     subprocess.run(["useradd", *options, name], check=True, capture_output=True)
     try:
         for flag, path in (("--add-subuids", "/etc/subuid"), ("--add-subgids", "/etc/subgid")):
-            if f"{name}:" not in Path(path).read_text():
+            if (f"{name}:" in Path(path).read_text()) != subordinate:
                 ids = f"{SUBORDINATE}-{SUBORDINATE + 65535}"
-                subprocess.run(["usermod", flag, ids, name], check=True, capture_output=True)
+                command = ["usermod", flag, ids, name] if subordinate else ["sed", "-i", f"/^{name}:/d", path]
+                subprocess.run(command, check=True, capture_output=True)
         yield name
     finally:
         subprocess.run(["userdel", name], check=False, capture_output=True)
@@ -116,7 +116,7 @@ def subordinate_user() -> Iterator[str]:
 @contextmanager
 def another_user() -> Iterator[tuple[RootlessExecutor, Store]]:
     """Start that program, as root as another user, who sees this interpreter and checkout wherever they are."""
-    with tempfile.TemporaryDirectory(prefix="rootless-") as name, _user(Path(name)) as become:
+    with tempfile.TemporaryDirectory(prefix="rootless-") as name, becoming_user(Path(name)) as become:
         socket, store = Path(name) / "socket", Store(Path(name) / "store")
         command = [*become, sys.executable, "-m", "tests.engines.unprivileged", str(socket), str(store.root)]
         paths = [str(ROOT), *(path for path in sys.path if path)]
@@ -138,13 +138,14 @@ def another_user() -> Iterator[tuple[RootlessExecutor, Store]]:
 
 
 @contextmanager
-def _user(folder: Path) -> Iterator[list[str]]:
+def becoming_user(folder: Path, *, subordinate: bool = True) -> Iterator[list[str]]:
+    """Yield a command's beginning that has it run as another user, whose *folder* then is, unless we are none."""
     if os.geteuid() != 0:
         yield []
         return
     for tool in ("useradd", "setpriv", "unshare", "newuidmap"):
         assert shutil.which(tool), f"{tool} is not installed; scripts/test installs what the tests need"
-    with subordinate_user() as name:
+    with temporary_user(subordinate=subordinate) as name:
         folder.chmod(0o755)
         shutil.chown(folder, name)
         drop = f'exec setpriv --reuid={name} --regid="$(id -g {name})" --clear-groups "$@"'
