@@ -34,11 +34,15 @@ SHELL = {
     "hooks/child/dagger/_surroundings",
     "oci/auth",
     "oci/authorization",
+    "oci/call",
     "oci/checked",
     "oci/docker_archive",
+    "oci/endpoint",
     "oci/registry",
+    "oci/registry_sink",
     "oci/retry",
     "oci/transport",
+    "oci/upload",
     "resolver/base_image",
     "resolver/base_reading",
     "resolver/download",
@@ -61,7 +65,10 @@ SHELL = {
 }
 """The IO shell: the modules, and the one folder, that wait, spawn, ask the clock or read the environment."""
 
-HTTP = {"oci/authorization", "oci/registry", "oci/transport", "resolver/download"}
+HTTP = {
+    *("oci/authorization", "oci/call", "oci/endpoint", "oci/registry", "oci/registry_sink", "oci/transport"),
+    *("oci/upload", "resolver/download"),
+}
 """Where HTTP is spoken: to registries through oci/transport, to the package index for wheels and inputs."""
 
 

@@ -10,6 +10,7 @@ from reprobuild.cli.settings import Settings
 from reprobuild.errors import LockError, SpecificationError
 from reprobuild.oci.open import open_source
 from reprobuild.oci.reference import RegistryReference, parse_reference
+from reprobuild.oci.registries import Registries
 from reprobuild.store import Store
 from reprobuild.verify.reading import Origin
 from reprobuild.verify.stored import Stored, stored_descriptor
@@ -17,7 +18,7 @@ from reprobuild.verify.stored import Stored, stored_descriptor
 if TYPE_CHECKING:
     from reprobuild.oci.types import Descriptor
 
-__all__ = ["open_origin"]
+__all__ = ["open_origin", "workspace_registries"]
 
 _STORE = "store:"
 
@@ -36,20 +37,20 @@ async def open_origin(text: str, settings: Settings, store: Store, *, where: str
         return
     reference = parse_reference(text, where=where)
     remote = isinstance(reference, RegistryReference)
-    insecure = _insecure(settings) if remote else ()
-    opened = open_source(reference, root=settings.directory, environ=os.environ, insecure=insecure)
+    registries = workspace_registries(settings) if remote else None
+    opened = open_source(reference, root=settings.directory, environ=os.environ, registries=registries)
     try:
         yield Origin(reference=str(reference), source=opened, kept=remote)
     finally:
         await opened.close()
 
 
-def _insecure(settings: Settings) -> tuple[str, ...]:
-    """Return the hosts that the workspace, if there is one here, speaks to over plain HTTP."""
+def workspace_registries(settings: Settings) -> Registries:
+    """Return how the workspace, if there is one here, speaks to registries."""
     try:
-        return open_workspace(settings).insecure_registries
+        return open_workspace(settings).registries
     except SpecificationError:
-        return ()
+        return Registries()
 
 
 def _stored(name: str, settings: Settings, store: Store) -> "Descriptor":

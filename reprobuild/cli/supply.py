@@ -58,7 +58,7 @@ async def supply(
             continue
         if offline and isinstance(reference, RegistryReference):
             continue  # The build says what is missing.
-        source = open_source(reference, root=workspace.root, environ=os.environ, insecure=workspace.insecure_registries)
+        source = open_source(reference, root=workspace.root, environ=os.environ, registries=workspace.registries)
         try:
             await manifest_and_config(base, image.derivation.platform, source, store)
         finally:

@@ -94,7 +94,7 @@ async def _ping(reference: RegistryReference, workspace: "Workspace") -> tuple[s
         reference.host,
         f"repository:{reference.repository}:pull",
         environ=os.environ,
-        insecure=workspace.insecure_registries,
+        registries=workspace.registries,
         patience=Patience(connect=_SECONDS, read=_SECONDS, tries=1),
     )
     try:

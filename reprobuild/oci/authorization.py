@@ -24,12 +24,16 @@ Ask = Callable[[httpx.Request], Awaitable[tuple[int, bytes]]]
 
 
 class Authorization:
-    """Who we say we are to the registry *host*, with *scope* as in ``repository:library/python:pull``."""
+    """Who we say we are to the registry *host*, with *scope* as in ``repository:library/python:pull``.
+
+    *scope* may hold several, separated by spaces.
+    """
 
     def __init__(self, host: str, scope: str, *, environ: Mapping[str, str], ask: Ask) -> None:
         self.header: str | None = None
         self.tried = "anonymous access"
-        self._host, self._scope = host, scope
+        self.scope = scope
+        self._host = host
         self._environ = environ
         self._ask = ask
         self._lock = anyio.Lock()
@@ -78,7 +82,7 @@ class Authorization:
         if realm.scheme not in {"http", "https"} or not realm.host or realm.userinfo:
             raise self._refused("its challenge names no token endpoint that can be used")
         # A registry may need a scope of its own words beside the standard one.
-        scopes = list(dict.fromkeys([self._scope, *parameters.get("scope", "").split()]))
+        scopes = list(dict.fromkeys([*self.scope.split(), *parameters.get("scope", "").split()]))
         service = parameters.get("service", "")
         if credential is not None and credential.identity_token:
             form = {
@@ -96,7 +100,7 @@ class Authorization:
     def _refused(self, message: str) -> AuthenticationError:
         return AuthenticationError(
             message,
-            where=f"{self._host} ({self._scope})",
+            where=f"{self._host} ({self.scope})",
             hint=f"check the name; if the image is private, run `docker login {self._host}`",
         )
 

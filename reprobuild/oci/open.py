@@ -1,6 +1,6 @@
 """From a reference to the source that reads it, and from a source into the store."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from contextlib import aclosing
 from pathlib import Path
 from typing import Any, cast
@@ -8,6 +8,7 @@ from typing import Any, cast
 from reprobuild.errors import ContentError, SpecificationError
 from reprobuild.oci.layout import Folder, Layout
 from reprobuild.oci.reference import FileReference, Reference, RegistryReference
+from reprobuild.oci.registries import Registries
 from reprobuild.oci.source import Source
 from reprobuild.oci.types import Descriptor
 from reprobuild.progress import Task
@@ -17,17 +18,17 @@ __all__ = ["copy_blob", "open_source"]
 
 
 def open_source(
-    reference: Reference, *, root: Path, environ: Mapping[str, str], insecure: Collection[str] = ()
+    reference: Reference, *, root: Path, environ: Mapping[str, str], registries: Registries | None = None
 ) -> Source:
     """Return the source that reads *reference*; whoever gets it closes it.
 
-    Paths are relative to *root*, the workspace. *environ* says where Docker's configuration is; *insecure* lists
-    registry hosts that may be spoken to over plain HTTP. Raises SpecificationError if there is no such file.
+    Paths are relative to *root*, the workspace. *environ* says where Docker's configuration is; *registries* are
+    users' settings of single registries. Raises SpecificationError if there is no such file.
     """
     if isinstance(reference, RegistryReference):
         from reprobuild.oci.registry import Registry  # noqa: PLC0415 - HTTP is slow to import
 
-        return Registry(reference, environ=environ, insecure=insecure)
+        return Registry(reference, environ=environ, registries=registries)
     return _file_source(reference, root / reference.path)
 
 

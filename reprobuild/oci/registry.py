@@ -5,7 +5,7 @@ blob is checked while it arrives, and a body that breaks off is taken up again w
 """
 
 import re
-from collections.abc import AsyncGenerator, AsyncIterator, Collection, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import aclosing
 
 import httpx
@@ -18,11 +18,13 @@ from reprobuild.errors import (
     ReprobuildError,
     SpecificationError,
 )
+from reprobuild.oci.call import read_limited
 from reprobuild.oci.checked import checked
 from reprobuild.oci.reference import RegistryReference
+from reprobuild.oci.registries import Registries
 from reprobuild.oci.retry import Patience, Tries
 from reprobuild.oci.source import DOCUMENT_LIMIT
-from reprobuild.oci.transport import Transport, read_limited
+from reprobuild.oci.transport import Transport
 from reprobuild.oci.types import INDEX_TYPES, MANIFEST_TYPES, Descriptor, parse_index, parse_manifest
 
 __all__ = ["Registry"]
@@ -35,8 +37,8 @@ _GENERIC_TYPES = frozenset({"", "application/json", "application/octet-stream", 
 class Registry:
     """The source for *reference*; a Source.
 
-    *environ* says where Docker's configuration is. *insecure* lists hosts, with their ports, that may be
-    spoken to over plain HTTP, as loopback always may.
+    *environ* says where Docker's configuration is. *registries* are users' settings of single
+    registries; loopback may be spoken to over plain HTTP in any case.
     """
 
     def __init__(
@@ -44,7 +46,7 @@ class Registry:
         reference: RegistryReference,
         *,
         environ: Mapping[str, str],
-        insecure: Collection[str] = (),
+        registries: Registries | None = None,
         patience: Patience | None = None,
     ) -> None:
         self.reference = reference
@@ -53,7 +55,7 @@ class Registry:
             reference.host,
             f"repository:{reference.repository}:pull",
             environ=environ,
-            insecure=insecure,
+            registries=registries or Registries(),
             patience=patience or Patience(),
         )
         self._resolved: tuple[Descriptor, bytes] | None = None

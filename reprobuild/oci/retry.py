@@ -28,12 +28,14 @@ _LONGEST_WAIT = 60.0
 class Patience:
     """How long to wait for a registry, in seconds, and how often to try.
 
-    ``read`` is the longest silence within an answer. ``sleep``, ``chance`` (0 to 1) and ``now`` (seconds
+    ``read`` is the longest silence within an answer, ``commit`` the one before the answer to what was uploaded, which a
+    registry may have to move first. ``sleep``, ``chance`` (0 to 1) and ``now`` (seconds
     since 1970) are the world's; tests bring their own.
     """
 
     connect: float = 10.0
     read: float = 30.0
+    commit: float = 120.0
     tries: int = 5
     sleep: Callable[[float], Awaitable[None]] = anyio.sleep
     chance: Callable[[], float] = random.random
@@ -53,6 +55,10 @@ class Tries:
 
     def __init__(self, patience: Patience) -> None:
         self._patience = patience
+        self._failures = 0
+
+    def renew(self) -> None:
+        """Begin to count anew, since there has been progress."""
         self._failures = 0
 
     async def again(self, error: NetworkError, asked: str | None = None) -> None:

@@ -1,36 +1,38 @@
 """HTTP to one registry: connections, redirects, retries, and what is never sent where.
 
 The one place where an HTTP client is made. Proxies and certificate authorities come from the environment as
-httpx reads them (never for localhost); a netrc file is not read. Credentials go to the registry's own origin
-alone: a redirect leads on without them. Plain HTTP is spoken with loopback hosts, if the registry is one, and
-with hosts that are configured as insecure.
+httpx reads them (never for localhost), or from the registry's settings; a netrc file is not read. Credentials go to
+the registry's own origin alone: a redirect, or the place that it names for an upload, leads on without them.
 """
 
-import ipaddress
 import ssl
-from collections.abc import Awaitable, Callable, Collection, Mapping
-from contextlib import suppress
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
 from functools import cache
+from pathlib import Path
 
 import httpx
 
 import reprobuild
-from reprobuild.errors import NetworkError, ReprobuildError
+from reprobuild.errors import MachineError, NetworkError
 from reprobuild.oci.authorization import Authorization
+from reprobuild.oci.call import Call, drain, read_limited
+from reprobuild.oci.endpoint import Endpoint, same_origin
+from reprobuild.oci.registries import Registries
 from reprobuild.oci.retry import TRANSIENT, Patience, Tries
 
-__all__ = ["Transport", "read_limited"]
+__all__ = ["Transport"]
 
-_API_HOSTS = {"docker.io": "registry-1.docker.io"}
-_REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _MOST_REDIRECTS = 5
 _TOKEN_LIMIT = 1024 * 1024
-_NOTHING_LIMIT = 64 * 1024
 _LOOPBACK_PATTERNS = ("all://localhost", "all://127.0.0.1", "all://[::1]")
 
 
 class Transport:
-    """Requests to the registry *host* for one repository; *scope* is what its token must allow."""
+    """Requests to the registry *host* for one repository; *scope* is what its token must allow.
+
+    *observe* is told of every answer, in words without secrets.
+    """
 
     def __init__(
         self,
@@ -38,21 +40,26 @@ class Transport:
         scope: str,
         *,
         environ: Mapping[str, str],
-        insecure: Collection[str],
+        registries: Registries,
         patience: Patience,
+        observe: Callable[[str], None] = lambda _: None,
     ) -> None:
-        self._host = host
-        self._insecure = frozenset(insecure)
+        self._endpoint = Endpoint(host, registries)
+        self._environ = environ
         self._patience = patience
-        self._authorization = Authorization(host, scope, environ=environ, ask=self._ask)
-        self._base = self._registry_url(_API_HOSTS.get(host, host))
+        self._observe = observe
+        self._authorization = self._authorization_for(scope)
+        self._authorizations: dict[str, Authorization] = {}
+        settings = registries.of(host)
         self._client = httpx.AsyncClient(
+            base_url=self._endpoint.url,
             auth=httpx.Auth(),  # Says nothing: neither netrc nor a URL may bring credentials in.
             follow_redirects=False,
             headers={"User-Agent": f"reprobuild/{reprobuild.__version__}", "Accept-Encoding": "identity"},
             mounts=dict.fromkeys(_LOOPBACK_PATTERNS),
+            proxy=settings.proxy,
             timeout=httpx.Timeout(patience.read, connect=patience.connect, pool=None),
-            verify=_authorities(),
+            verify=_authorities(settings.ca_file),
         )
 
     @property
@@ -65,30 +72,75 @@ class Transport:
         return Tries(self._patience)
 
     async def get(self, path: str, headers: Mapping[str, str], tries: Tries) -> httpx.Response:
-        """Return the answer to GET *path* of the registry, its body unread; whoever gets it closes it.
+        """Return the answer to GET *path* of the registry; see `send`."""
+        return await self.send(Call(method="GET", target=path, headers=headers), tries)
 
-        Transient failures cost one of *tries* each; raises NetworkError when none is left.
+    async def send(self, call: Call, tries: Tries, *, scope: str = "") -> httpx.Response:
+        """Return the answer to *call*, its body unread; whoever gets it closes it.
+
+        Transient failures cost one of *tries* each; raises NetworkError when none is left. With *scope*, the token
+        must allow that as well.
         """
-        request = self._client.build_request("GET", self._base.join(path), headers=headers)
-        return await self._patiently(lambda: self._authorized(request), tries)
+        authorization = self._authorization_with(scope) if scope else self._authorization
+        return await self._patiently(lambda: self._authorized(call, authorization), tries)
+
+    async def send_once(self, call: Call) -> httpx.Response:
+        """Return the answer to *call*, whatever it is; raise httpx.TransportError if there is none.
+
+        For uploads, which go on where they stopped. Their answer may take as long as the registry needs to take in
+        what it was sent.
+        """
+        return await self._authorized(call, self._authorization, read=self._patience.commit)
 
     def failure(self, error: httpx.TransportError, url: httpx.URL | None = None) -> NetworkError:
         """Return what a failed connection means for a user."""
-        host = (url or self._base).netloc.decode("ascii")
+        host = (url or self._endpoint.url).netloc.decode("ascii")
         cause = _ssl_error(error)
         hint = "check the network and the host's name, then try again"
         if cause is not None:
             hint = f"set SSL_CERT_FILE for an authority of your own; list {host} as insecure if it speaks plain HTTP"
         reason = str(cause or error) or type(error).__name__
-        return NetworkError(f"{host}: {reason[:300]}", where=self._host, hint=hint)
+        return NetworkError(f"{host}: {reason[:300]}", where=self._endpoint.host, hint=hint)
+
+    def busy(self, response: httpx.Response) -> NetworkError:
+        """Return what the transient status of *response* means for a user."""
+        host, status = response.url.host, response.status_code
+        hint = "try again later"
+        if status == 429:
+            hint = f"wait for its rate limit; `docker login {self._endpoint.host}` often raises it"
+        message = f"{host} answered {status} {response.reason_phrase}"[:200]
+        return NetworkError(message, where=self._endpoint.host, hint=hint)
 
     def is_ours(self, url: httpx.URL) -> bool:
         """Say whether *url* is at the registry's own origin, where credentials may go."""
-        return _origin(url) == _origin(self._base)
+        return self._endpoint.is_ours(url)
+
+    def led(self, response: httpx.Response) -> httpx.URL:
+        """Return where the header Location of *response* leads; raise NetworkError if nobody should go there."""
+        location = response.headers.get("Location")
+        if not location:
+            raise self._endpoint.misled("does not say where to go on")
+        try:
+            target = response.url.join(location)
+        except httpx.InvalidURL as error:
+            raise self._endpoint.misled("says to go on at what is no URL") from error
+        self._endpoint.check(target)
+        return target
 
     async def close(self) -> None:
         """Close all connections."""
         await self._client.aclose()
+
+    def _authorization_with(self, scope: str) -> Authorization:
+        usual = self._authorization
+        if (usual.header or "").startswith("Basic "):
+            return usual
+        if scope not in self._authorizations:
+            self._authorizations[scope] = self._authorization_for(f"{usual.scope} {scope}")
+        return self._authorizations[scope]
+
+    def _authorization_for(self, scope: str) -> Authorization:
+        return Authorization(self._endpoint.host, scope, environ=self._environ, ask=self._ask)
 
     async def _patiently(self, send: Callable[[], Awaitable[httpx.Response]], tries: Tries) -> httpx.Response:
         while True:
@@ -102,132 +154,95 @@ class Transport:
                 continue
             if response.status_code not in TRANSIENT:
                 return response
-            await _drain(response)
-            await tries.again(self._busy(response), response.headers.get("Retry-After"))
+            await drain(response)
+            await tries.again(self.busy(response), response.headers.get("Retry-After"))
 
-    async def _authorized(self, request: httpx.Request) -> httpx.Response:
-        """Send *request* with what the registry wants to know, asking for it anew once."""
-        sent = self._sign(request)
-        response = await self._follow(request)
+    async def _authorized(
+        self, call: Call, authorization: Authorization, *, read: float | None = None
+    ) -> httpx.Response:
+        """Make *call* with what the registry wants to know, asking for it anew once."""
+        sent = authorization.header
+        response = await self._follow(call, sent, read)
         if response.status_code != 401 or not self.is_ours(response.url):
             return response
         challenges = response.headers.get_list("WWW-Authenticate")
         try:
-            renewed = await self._authorization.renew(challenges, refused=sent)
+            renewed = await authorization.renew(challenges, refused=sent)
         except BaseException:
             await response.aclose()
             raise
         if not renewed:
             return response
-        await _drain(response)
-        self._sign(request)
-        return await self._follow(request)
+        await drain(response)
+        return await self._follow(call, authorization.header, read)
 
-    def _sign(self, request: httpx.Request) -> str | None:
-        if (header := self._authorization.header) is not None:
-            request.headers["Authorization"] = header
-        return header
-
-    async def _follow(self, request: httpx.Request) -> httpx.Response:
-        """Send *request* and go where it leads; Authorization stays at the origin."""
+    async def _follow(self, call: Call, header: str | None, read: float | None = None) -> httpx.Response:
+        """Make *call* and go where it leads; *header*, the Authorization, stays at the registry's origin."""
         for _ in range(_MOST_REDIRECTS + 1):
-            response = await self._client.send(request, stream=True)
-            if response.status_code not in _REDIRECTS:
+            request = call.request(self._client)
+            # Whoever has led us away cannot lead us back with it.
+            header = header if self.is_ours(request.url) else None
+            if header is not None:
+                request.headers["Authorization"] = header
+            response = await self._sent(request, read)
+            if not call.is_redirected(response):
                 return response
-            await _drain(response)
-            request = self._redirected(request, response.headers.get("Location"))
-        raise self._misled("redirects without end")
+            call = await self._redirected(call, response)
+        raise self._endpoint.misled("redirects without end")
 
-    def _redirected(self, request: httpx.Request, location: str | None) -> httpx.Request:
-        if request.method != "GET" or not location:
-            raise self._misled("answers a request with a redirect that cannot be followed")
-        target = request.url.join(location)  # httpx has refused what is no URL.
-        self._check(target)
-        kept = {"accept", "accept-encoding", "range", "user-agent"}
-        if _origin(target) == _origin(request.url):
-            kept.add("authorization")
-        headers = {name: value for name, value in request.headers.items() if name in kept}
-        return self._client.build_request("GET", target, headers=headers)
+    async def _sent(self, request: httpx.Request, read: float | None) -> httpx.Response:
+        if read is not None:
+            request.extensions["timeout"] = {**request.extensions["timeout"], "read": read}
+        place = f"{request.method} {request.url.copy_with(query=None, fragment=None, userinfo=b'')}"
+        try:
+            response = await self._client.send(request, stream=True)
+        except httpx.TransportError as error:
+            self._observe(f"{place}: {type(error).__name__}")
+            raise
+        self._observe(f"{place}: {response.status_code}")
+        return response
 
-    def _check(self, target: httpx.URL) -> None:
-        """Raise NetworkError unless *target* may be spoken to."""
-        if target.scheme == "https" and target.host and not target.userinfo:
-            return
-        if target.scheme != "http" or not target.host or target.userinfo or not self._may_be_plain(target):
-            host = target.netloc.decode("ascii", "replace")
-            raise self._misled(f"points to {target.scheme}://{host}, which is not trusted", host)
+    async def _redirected(self, call: Call, response: httpx.Response) -> Call:
+        await drain(response)
+        if not response.headers.get("Location") or not call.may_follow(response):
+            raise self._endpoint.misled("answers a request with a redirect that cannot be followed")
+        return call.at(self.led(response))
 
     async def _ask(self, request: httpx.Request) -> tuple[int, bytes]:
-        """Send *request* to a token endpoint; return the status and the body."""
-        self._check(request.url)
-        request.headers.update({"User-Agent": self._client.headers["User-Agent"], "Accept-Encoding": "identity"})
-        request.extensions = {"timeout": self._client.timeout.as_dict()}
+        """Send *request* to a token endpoint, which may lead on, but nowhere else with a secret; return its answer."""
+        self._endpoint.check(request.url)
         tries = self.tries()
         while True:
-            response = await self._patiently(lambda: self._follow(request), tries)
+            response = await self._patiently(lambda: self._asked(request), tries)
             try:
                 return response.status_code, await read_limited(response, _TOKEN_LIMIT)
             except httpx.TransportError as error:
                 await tries.again(self.failure(error, request.url))
 
-    def _registry_url(self, host: str) -> httpx.URL:
-        plain = httpx.URL(f"http://{host}")
-        # On its own port TLS is meant, even on loopback.
-        secure = plain.port == 443 or not self._may_be_plain(plain, registry=plain)
-        return httpx.URL(f"https://{host}") if secure else plain
-
-    def _may_be_plain(self, url: httpx.URL, *, registry: httpx.URL | None = None) -> bool:
-        """Say whether plain HTTP may be spoken with *url*; a far registry must not lead us to a local server."""
-        names = {url.host, url.netloc.decode("ascii"), f"{url.host}:{url.port or 80}"}
-        return bool(names & self._insecure) or (_loopback(url) and _loopback(registry or self._base))
-
-    def _busy(self, response: httpx.Response) -> NetworkError:
-        host, status = response.url.host, response.status_code
-        hint = "try again later"
-        if status == 429:
-            hint = f"wait for its rate limit; `docker login {self._host}` often raises it"
-        return NetworkError(f"{host} answered {status} {response.reason_phrase}"[:200], where=self._host, hint=hint)
-
-    def _misled(self, message: str, host: str | None = None) -> ReprobuildError:
-        hint = f"if you trust it over plain HTTP, list {host} as insecure" if host else "look at the registry"
-        return NetworkError(f"the registry {message}", where=self._host, hint=hint)
+    async def _asked(self, request: httpx.Request) -> httpx.Response:
+        call = Call(method=request.method, target=request.url, headers=request.headers, content=request.content)
+        for _ in range(_MOST_REDIRECTS + 1):
+            response = await self._sent(call.request(self._client), None)
+            # What is posted is a secret.
+            if not call.is_redirected(response) or call.method != "GET":
+                return response
+            led = await self._redirected(call, response)
+            same = same_origin(httpx.URL(led.target), httpx.URL(call.target))
+            call = replace(led, headers=call.headers) if same else led
+        raise self._endpoint.misled("redirects without end")
 
 
 @cache
-def _authorities() -> ssl.SSLContext:
+def _authorities(ca_file: Path | None) -> ssl.SSLContext:
     """Return whom to trust with TLS; reading all authorities takes longer than many a request."""
-    return httpx.create_ssl_context()
-
-
-async def _drain(response: httpx.Response) -> None:
-    """Close *response*, whose body says nothing; a short body is read first, so that the connection is kept."""
-    with suppress(httpx.TransportError):
-        await read_limited(response, _NOTHING_LIMIT)
-
-
-async def read_limited(response: httpx.Response, limit: int) -> bytes:
-    """Return the body of *response*, cut after *limit* bytes, and close it."""
-    body = bytearray()
-    try:
-        async for chunk in response.aiter_raw():
-            body += chunk
-            if len(body) > limit:
-                break
-    finally:
-        await response.aclose()
-    return bytes(body[:limit])
-
-
-def _origin(url: httpx.URL) -> tuple[str, str, int | None]:
-    port = url.port or {"http": 80, "https": 443}.get(url.scheme)
-    return url.scheme, url.host, port
-
-
-def _loopback(url: httpx.URL) -> bool:
-    try:
-        return url.host == "localhost" or ipaddress.ip_address(url.host).is_loopback
-    except ValueError:
-        return False
+    context = httpx.create_ssl_context()
+    if ca_file is not None:
+        try:
+            context.load_verify_locations(cafile=ca_file)
+        except (OSError, ssl.SSLError) as error:
+            reason = f"no certificate authorities can be read from it: {error.strerror or error}"
+            raise MachineError(reason, where=str(ca_file), hint="write them as PEM, or correct ca-file") from error
+    return context
 
 
 def _ssl_error(error: BaseException | None) -> ssl.SSLError | None:

@@ -53,7 +53,7 @@ async def read_base(
     reference = spec.image
     if kept is not None and isinstance(reference, RegistryReference):
         reference = replace(reference, digest=kept.index)
-    source = open_source(reference, root=workspace.root, environ=os.environ, insecure=workspace.insecure_registries)
+    source = open_source(reference, root=workspace.root, environ=os.environ, registries=workspace.registries)
     try:
         base = await resolve_base(
             spec, platforms, source=source, store=store, progress=progress, known=None, executions=executions

@@ -179,7 +179,7 @@ async def fetch_base(
         reference,
         root=workspace.root,
         environ=os.environ,
-        insecure=workspace.insecure_registries,
+        registries=workspace.registries,
     )
     try:
         while absent:

@@ -35,6 +35,8 @@ _WORKSPACE_KEYS = (
     "bytecode",
     "build-constraints",
     "insecure-registries",
+    "registry",
+    "namespace",
 )
 _ELSEWHERE = dict.fromkeys(_WORKSPACE_KEYS, "this key belongs into the workspace's own table")
 

@@ -4,9 +4,9 @@ Reading is strict: what nobody would heed is refused with its file, its key path
 It is also light, because every build begins with it.
 """
 
-import re
 import shlex
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +15,7 @@ from reprobuild.errors import SpecificationError
 from reprobuild.oci.types import Platform
 from reprobuild.workspace.base_spec import base_name, check_builders, implicit_bases, read_bases
 from reprobuild.workspace.hook_settings import specified_hooks, specified_inputs, specified_secrets
+from reprobuild.workspace.registry_settings import read_namespace, read_registries
 from reprobuild.workspace.requirement import normal_requirements, pinned
 from reprobuild.workspace.settings import (
     CONNECTOR_KEYS,
@@ -55,13 +56,15 @@ __all__ = [
 
 _PLATFORMS = (Platform(os="linux", architecture="amd64"), Platform(os="linux", architecture="arm64"))
 
-_OWN_KEYS = ("connectors", "connector", "epoch", "compression", "bytecode", "build-constraints", "insecure-registries")
+_OWN_KEYS = (
+    *("connectors", "connector", "epoch", "compression", "bytecode", "build-constraints"),
+    *("insecure-registries", "registry", "namespace"),
+)
 _KEYS = ("platforms", "base", *_OWN_KEYS)
 _ELSEWHERE = dict.fromkeys(
     (*CONNECTOR_KEYS, *FOLDER_KEYS),
     "this key belongs to a connector: [tool.reprobuild.connector.NAME], or its folder's own table",
 )
-_HOST = re.compile(r"(?:[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9a-fA-F:]+\])(?::[0-9]{1,5})?")
 _COMPRESSIONS: tuple[Compression, ...] = ("gzip", "zstd")
 _BYTECODES: tuple[Bytecode, ...] = ("none", "unchecked-hash")
 _LATEST_EPOCH = 8**11 - 1
@@ -125,7 +128,7 @@ def read_workspace(root: Path) -> Workspace:
         epoch=_epoch(table),
         compression=_compression(table),
         bytecode=_bytecode(table),
-        insecure_registries=_registries(table),
+        registries=read_registries(table, root),
         build_constraints=_build_constraints(table),
         where=table.where(),
     )
@@ -153,16 +156,19 @@ def _connectors(
     bases = defined | implicit_bases(folders, settings, defined)
     check_builders(bases)
     connectors = {}
+    namespace = read_namespace(table)
     for name, folder in folders.items():
         from reprobuild.workspace.connector_folder import folder_connector  # noqa: PLC0415
 
         base = base_name(settings[name], folder, folder.where, defined, bases)
-        connectors[name] = folder_connector(folder, settings[name], base=base, platforms=platforms)
+        connector = folder_connector(folder, settings[name], base=base, platforms=platforms)
+        connectors[name] = _placed(connector, settings[name], namespace, folder)
     for name, (inner, own) in said.items():
         if name not in folders:
             _check_published(name, inner, own, folders)
             base = base_name(own, None, inner.where(), defined, bases)
-            connectors[name] = _published(name, inner, own, root=root, base=base, platforms=platforms)
+            connector = _published(name, inner, own, root=root, base=base, platforms=platforms)
+            connectors[name] = _placed(connector, own, namespace)
     return bases, connectors
 
 
@@ -223,6 +229,15 @@ def _published(
     )
 
 
+def _placed(
+    connector: ConnectorSpec, settings: Settings, namespace: str | None, folder: "Folder | None" = None
+) -> ConnectorSpec:
+    """Return *connector* with the repository it is pushed to: its own, one below *namespace*, or its metadata's."""
+    named = folder.metadata.repository if folder is not None and folder.metadata is not None else None
+    repository = settings.repository or (f"{namespace}/{connector.name}" if namespace else named)
+    return replace(connector, repository=repository) if repository else connector
+
+
 def _pinned_version(name: str, requirements: tuple[str, ...]) -> str | None:
     """Return the version of the distribution that is the connector, if it is pinned."""
     pins = [pin for pin in map(pinned, requirements) if pin is not None]
@@ -259,13 +274,3 @@ def _bytecode(table: Table) -> Bytecode:
 
 def _build_constraints(table: Table) -> tuple[str, ...]:
     return normal_requirements(table.texts("build-constraints") or (), where=table.where("build-constraints"))
-
-
-def _registries(table: Table) -> tuple[str, ...]:
-    hosts = table.texts("insecure-registries") or ()
-    for host in hosts:
-        if _HOST.fullmatch(host) is None:
-            raise table.fault(
-                "insecure-registries", f"not a host: {host[:100]!r}", hint='write it like "localhost:5000"'
-            )
-    return hosts

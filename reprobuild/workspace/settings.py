@@ -9,6 +9,7 @@ from typing import Any
 from reprobuild.oci.types import Platform, parse_platform
 from reprobuild.workspace.hook_settings import HookSettings, read_hooks, read_inputs, read_secrets
 from reprobuild.workspace.hooks import InputSpec, SecretSpec
+from reprobuild.workspace.registry_settings import read_repository
 from reprobuild.workspace.requirement import normal_requirements
 from reprobuild.workspace.toml_table import Table
 from reprobuild.workspace.types import Source
@@ -26,7 +27,7 @@ __all__ = [
 
 CONNECTOR_KEYS = (
     *("requirements", "base", "entrypoint", "env", "labels", "workdir", "user", "platforms", "version"),
-    *("files", "hooks", "input", "secret", "missing-libraries"),
+    *("files", "hooks", "input", "secret", "missing-libraries", "repository"),
 )
 FOLDER_KEYS = ("main", "packages", "include")
 _JOINED = ("env", "labels", "files", "inputs", "secrets", "places")
@@ -56,6 +57,7 @@ class Settings:
     packages: tuple[str, ...] | None = None
     include: tuple[str, ...] | None = None
     missing_libraries: tuple[str, ...] | None = None
+    repository: str | None = None
     files: Mapping[str, str] = field(default_factory=dict)
     hooks: HookSettings = field(default_factory=HookSettings)
     inputs: Mapping[str, InputSpec] = field(default_factory=dict)
@@ -85,6 +87,7 @@ def read_settings(table: Table, elsewhere: Mapping[str, str] | None = None) -> S
         packages=None if packages is None else tuple(table.below("packages", path) for path in packages),
         include=None if include is None else tuple(table.below("include", path) for path in include),
         missing_libraries=_libraries(table),
+        repository=read_repository(table),
         files=_files(table),
         hooks=read_hooks(table),
         inputs=read_inputs(table),

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Literal
 from reprobuild.builder.compress import Compression
 from reprobuild.errors import SpecificationError
 from reprobuild.oci.reference import Reference
+from reprobuild.oci.registries import Registries
 from reprobuild.oci.types import Platform
 from reprobuild.workspace.hooks import HookSpec, InputSpec, SecretSpec
 
@@ -101,6 +102,7 @@ class ConnectorSpec:
     the folder, if there is one. ``python`` is a set of specifiers (PEP 440). ``folder`` is None for a connector
     that is published as a distribution; ``root`` is then the workspace's. ``workdir`` is absolute and clean.
     ``missing_libraries`` are shared libraries that nothing in the image has and that it is said to do without.
+    ``repository`` is where it is pushed, if that is said.
     """
 
     name: str
@@ -123,15 +125,15 @@ class ConnectorSpec:
     inputs: tuple[InputSpec, ...] = ()
     secrets: tuple[SecretSpec, ...] = ()
     missing_libraries: tuple[str, ...] = ()
+    repository: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Workspace:
     """Everything that is specified below ``root``; bases and connectors sorted by name.
 
-    ``epoch`` is in seconds since 1970; ``bytecode`` says what is compiled of the wheels; ``insecure_registries``
-    are hosts that are spoken to in plain HTTP; ``build_constraints`` (PEP 508, normal form) bound what sdists are built
-    with.
+    ``epoch`` is in seconds since 1970; ``bytecode`` says what is compiled of the wheels; ``registries``
+    says how registries are spoken to; ``build_constraints`` (PEP 508, normal form) bound what sdists are built with.
     """
 
     root: Path
@@ -142,7 +144,7 @@ class Workspace:
     epoch: int = DEFAULT_EPOCH
     compression: Compression = "gzip"
     bytecode: Bytecode = "none"
-    insecure_registries: tuple[str, ...] = ()
+    registries: Registries = field(default_factory=Registries)
     build_constraints: tuple[str, ...] = ()
 
 

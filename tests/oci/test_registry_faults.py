@@ -20,6 +20,7 @@ from reprobuild.errors import (
     SpecificationError,
 )
 from reprobuild.oci.reference import RegistryReference
+from reprobuild.oci.registries import Registries
 from reprobuild.oci.registry import Registry
 from reprobuild.oci.retry import Patience
 from reprobuild.oci.source import DOCUMENT_LIMIT, read
@@ -52,7 +53,7 @@ class Fake:
         patience = Patience(sleep=sleep, chance=lambda: 1.0, connect=1, read=0.5, tries=tries)
         values = {"repository": "name", "tag": "1"} | reference
         name = RegistryReference(host=host or self.server.host, **values)  # type: ignore[arg-type]
-        return Registry(name, environ=self.environ, insecure=insecure, patience=patience)
+        return Registry(name, environ=self.environ, registries=Registries().with_insecure(insecure), patience=patience)
 
     @property
     def asked(self) -> list[Exchange]:
@@ -512,21 +513,21 @@ async def test_a_token_service_that_redirects_does_not_pass_the_password_on(fake
 )
 async def test_who_is_spoken_to_over_plain_http(fake: Fake, host: str, insecure: tuple[str, ...], url: str) -> None:
     source = fake.source(host=host, insecure=insecure)
-    assert str(source._transport._base).rstrip("/") == url
+    assert str(source._transport._endpoint.url).rstrip("/") == url
     await source.close()
 
 
 async def test_a_far_registry_does_not_lead_us_to_a_local_server(fake: Fake) -> None:
     source = fake.source(host="registry.example")
     with pytest.raises(NetworkError, match="which is not trusted"):
-        source._transport._check(httpx.URL(fake.server.url))
+        source._transport._endpoint.check(httpx.URL(fake.server.url))
     await source.close()
 
 
 async def test_a_registry_whose_tls_is_none(fake: Fake, monkeypatch: pytest.MonkeyPatch) -> None:
     fake.answers.append(document)
     source = fake.source()
-    source._transport._base = httpx.URL(f"https://{fake.server.host}")
+    source._transport._client.base_url = httpx.URL(f"https://{fake.server.host}")
     with pytest.raises(NetworkError, match=r"SSL|TLS|wrong version") as caught:
         await _resolve(source)
     assert "insecure" in (caught.value.hint or "")

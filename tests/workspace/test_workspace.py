@@ -63,7 +63,7 @@ class TestPublished:
         assert spec.sources == ()
         assert spec.platforms == found.platforms == (AMD64, ARM64)
         assert spec.where == "pyproject.toml: tool.reprobuild.connector.source-x"
-        assert (found.epoch, found.compression, found.insecure_registries) == (DEFAULT_EPOCH, "gzip", ())
+        assert (found.epoch, found.compression, found.registries.insecure) == (DEFAULT_EPOCH, "gzip", ())
 
     def test_every_key(self, tmp_path: Path) -> None:
         text = """
@@ -95,7 +95,7 @@ class TestPublished:
         found = read_workspace(write(tmp_path, {"reprobuild.toml": text}))
         assert found.platforms == (ARM64, AMD64)
         assert (found.epoch, found.compression) == (0, "zstd")
-        assert found.insecure_registries == ("registry:5000", "[::1]:5000")
+        assert found.registries.insecure == ("registry:5000", "[::1]:5000")
         assert list(found.bases) == ["other", "python-3.11"]
         base = found.bases["python-3.11"]
         assert base.image == FileReference(transport="oci", path="build/base", tag="python-3.11")

@@ -1,0 +1,106 @@
+"""What a workspace says of registries: how each is spoken to, and where connectors are pushed."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from reprobuild.errors import SpecificationError
+from reprobuild.oci.reference import RegistryReference, parse_reference
+from reprobuild.oci.registries import Registries, RegistrySettings
+from reprobuild.workspace.toml_table import Table
+
+__all__ = ["read_namespace", "read_registries", "read_repository"]
+
+_KEYS = ("mirrors", "insecure", "ca-file", "proxy")
+_HOST = re.compile(r"(?:[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9a-fA-F:]+\])(?::[0-9]{1,5})?")
+
+
+def read_registries(table: Table, root: Path) -> Registries:
+    """Return what the keys ``registry`` and ``insecure-registries`` of *table*, that of the workspace *root*, say."""
+    hosts = dict(_registries(table, root))
+    return Registries(hosts=hosts).with_insecure(_insecure(table))
+
+
+def read_namespace(table: Table) -> str | None:
+    """Return the key ``namespace``: a registry's host, and perhaps a path, below which connectors are pushed."""
+    text = table.text("namespace")
+    if text is None:
+        return None
+    # A name below it must be one that a registry takes.
+    _plain_repository(f"{text}/x", table, "namespace", 'write it like "ghcr.io/acme"')
+    host = text.partition("/")[0]
+    if not any(mark in host for mark in ".:") and host != "localhost":
+        raise table.fault("namespace", f"names no registry: {text[:100]!r}", hint=f'write "docker.io/{text}"')
+    return text
+
+
+def read_repository(table: Table) -> str | None:
+    """Return the key ``repository``, a registry's host and a path, in full."""
+    text = table.text("repository")
+    if text is None:
+        return None
+    return _plain_repository(text, table, "repository", 'write it like "ghcr.io/acme/source-notion"')
+
+
+def _plain_repository(text: str, table: Table, key: str, hint: str) -> str:
+    reference = parse_reference(text, where=table.where(key))
+    plain = isinstance(reference, RegistryReference) and reference.digest is None
+    if not plain or ":" in text.rpartition("/")[2] or "://" in text:
+        raise table.fault(key, f"not a repository: {text[:100]!r}", hint=f"{hint}, without a tag")
+    assert isinstance(reference, RegistryReference)  # noqa: S101 - it is plain
+    return f"{reference.host}/{reference.repository}"
+
+
+def _registries(table: Table, root: Path) -> Iterator[tuple[str, RegistrySettings]]:
+    for host, inner in table.tables("registry"):
+        if _HOST.fullmatch(host) is None:
+            raise SpecificationError(
+                f"not a host: {host[:100]!r}", where=inner.where(), hint='write it like "ghcr.io" or "localhost:5000"'
+            )
+        inner.only(_KEYS)
+        file = inner.text("ca-file")
+        yield (
+            host,
+            RegistrySettings(
+                mirrors=_mirrors(inner),
+                insecure=inner.get("insecure", bool) or False,
+                ca_file=None if file is None else root / Path(file).expanduser(),
+                proxy=_proxy(inner),
+            ),
+        )
+
+
+def _mirrors(table: Table) -> tuple[str, ...]:
+    mirrors = table.texts("mirrors") or ()
+    for mirror in mirrors:
+        _plain_repository(f"{mirror}/x", table, "mirrors", 'write it like "mirror.lan:5000" or "mirror.lan/docker-hub"')
+    return mirrors
+
+
+def _proxy(table: Table) -> str | None:
+    text = table.text("proxy")
+    if text is None:
+        return None
+    from urllib.parse import urlsplit  # noqa: PLC0415 - hardly a workspace has one
+
+    try:
+        url = urlsplit(text)
+        valid = url.scheme in {"http", "https"} and bool(url.hostname) and url.path in {"", "/"} and url.port != 0
+    except ValueError:
+        valid = False
+    if not valid:
+        raise table.fault("proxy", "not the URL of a proxy", hint='write it like "http://proxy.lan:3128"')
+    if "@" in url.netloc:
+        # Without the text: it holds a secret.
+        raise table.fault("proxy", "holds credentials", hint="set HTTPS_PROXY instead, where nobody commits it")
+    return text
+
+
+def _insecure(table: Table) -> tuple[str, ...]:
+    hosts = table.texts("insecure-registries") or ()
+    for host in hosts:
+        if _HOST.fullmatch(host) is None:
+            raise table.fault(
+                "insecure-registries", f"not a host: {host[:100]!r}", hint='write it like "localhost:5000"'
+            )
+    return hosts
