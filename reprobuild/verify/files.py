@@ -10,7 +10,7 @@ from reprobuild.verify.difference import Difference
 from reprobuild.verify.layer_sum import LayerSum, Placed
 from reprobuild.verify.metadata import metadata_causes, when
 from reprobuild.verify.package import Contents, Owners, distribution_differences, os_package_differences
-from reprobuild.verify.places import is_installer_note, is_log_or_cache, is_telling, source_of
+from reprobuild.verify.places import is_installer_note, is_log_or_cache, is_package_database, is_telling, source_of
 
 __all__ = ["file_differences", "wanted"]
 
@@ -41,7 +41,7 @@ def wanted(a: LayerSum, b: LayerSum) -> set[Digest]:
     for path in a.files.keys() | b.files.keys():
         mine, theirs = a.files.get(path), b.files.get(path)
         one_sided = mine is None or theirs is None
-        if one_sided and not path.endswith(".dist-info/RECORD"):
+        if one_sided and not (path.endswith(".dist-info/RECORD") or is_package_database(path)):
             continue
         if mine and theirs and mine.file.digest == theirs.file.digest:
             continue

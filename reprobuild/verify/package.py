@@ -8,10 +8,12 @@ from dataclasses import dataclass, replace
 from packaging.utils import canonicalize_name
 
 from reprobuild.canonical import Digest
+from reprobuild.image.os_packages import apk_packages, dpkg_packages
+from reprobuild.image.tree import ImageTree, Node
 from reprobuild.verify.cause import Cause
 from reprobuild.verify.difference import Difference
 from reprobuild.verify.layer_sum import LayerSum
-from reprobuild.verify.places import source_of
+from reprobuild.verify.places import is_package_database, source_of
 from reprobuild.verify.record import record_hashes
 
 __all__ = ["Contents", "Owners", "distribution_differences", "os_package_differences"]
@@ -20,7 +22,6 @@ Contents = Callable[[Digest], bytes | None]
 """Gives the bytes of a file by digest, None if they are not at hand."""
 
 _RECORD = re.compile(r"(?:.*/)?(?P<name>[^/]+)-(?P<version>[^/-]+)\.dist-info/RECORD")
-_OS_DATABASES = (("var/lib/dpkg/status", "Package: ", "Version: "), ("lib/apk/db/installed", "P:", "V:"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,24 +69,39 @@ def distribution_differences(a: LayerSum, b: LayerSum, contents: Contents) -> tu
 
 
 def os_package_differences(a: LayerSum, b: LayerSum, contents: Contents) -> Iterator[Difference]:
-    """Yield the packages of the operating system that differ between *a* and *b*, where both have the database."""
-    for path, name, version in _OS_DATABASES:
-        old, new = a.files.get(path), b.files.get(path)
-        if old is None or new is None or not old.file.digest or not new.file.digest:
-            continue
-        if (mine := contents(old.file.digest)) is None or (theirs := contents(new.file.digest)) is None:
-            continue
-        was, now = _packages(mine, name, version), _packages(theirs, name, version)
-        for package in sorted(was.keys() | now.keys()):
-            if was.get(package) != now.get(package):
-                yield Difference(
-                    cause="OS package",
-                    kind="package",
-                    place=package,
-                    old=was.get(package),
-                    new=now.get(package),
-                    layers=(old.layer, new.layer),
-                )
+    """Yield the packages of the operating system that differ between *a* and *b*, as dpkg's and apk's databases say."""
+    paths = {path for path in a.files.keys() | b.files.keys() if is_package_database(path)}
+    # A database that only one of them has says that the systems differ, not their packages.
+    both = [path for path in sorted(paths) if "/status.d/" in path or (path in a.files and path in b.files)]
+    was, now = _os_packages(a, both, contents), _os_packages(b, both, contents)
+    for key in sorted(was.keys() | now.keys()):
+        old, new = was.get(key), now.get(key)
+        if (old and old[0]) != (new and new[0]):
+            yield Difference(
+                cause="OS package",
+                kind="package",
+                place=key[0],
+                old=old[0] if old else None,
+                new=new[0] if new else None,
+                layers=(old[1] if old else None, new[1] if new else None),
+            )
+
+
+def _os_packages(
+    side: LayerSum, databases: Iterable[str], contents: Contents
+) -> dict[tuple[str, str], tuple[str, int | None]]:
+    """Return version and layer by name and architecture."""
+    tree, layers = ImageTree(), dict[str, int]()
+    for path in databases:
+        placed = side.files.get(path)
+        data = contents(placed.file.digest) if placed and placed.file.digest else None
+        if placed is not None and data is not None:
+            tree.place(path, Node(kind="file", size=len(data), content=data))
+            layers[path] = placed.layer
+    return {
+        (one.name, one.architecture): (one.version, layers.get(one.database))
+        for one in (*dpkg_packages(tree), *apk_packages(tree))
+    }
 
 
 def _distributions(files: LayerSum) -> dict[tuple[str, str], _Distribution]:
@@ -140,15 +156,3 @@ def _is_of_wheel(path: str, was: Mapping[str, str], now: Mapping[str, str]) -> b
     if path.endswith((".pyc", ".pyo")) or name in {"RECORD", "INSTALLER", "REQUESTED", "direct_url.json"}:
         return False
     return posixpath.basename(folder) not in {"bin", "Scripts"} and bool(was.get(path) or now.get(path))
-
-
-def _packages(data: bytes, name: str, version: str) -> dict[str, str]:
-    """Return the versions by package in a database of stanzas whose lines begin with *name* and *version*."""
-    found = {}
-    for stanza in data.decode("utf-8", "replace").split("\n\n"):
-        lines = stanza.splitlines()
-        names = [line.removeprefix(name) for line in lines if line.startswith(name)]
-        versions = [line.removeprefix(version) for line in lines if line.startswith(version)]
-        if names and versions:
-            found[names[0]] = versions[0]
-    return found

@@ -3,7 +3,7 @@
 import posixpath
 import re
 
-__all__ = ["is_installer_note", "is_log_or_cache", "is_os_release", "is_telling", "source_of"]
+__all__ = ["is_installer_note", "is_log_or_cache", "is_os_release", "is_package_database", "is_telling", "source_of"]
 
 _LOG_OR_CACHE = re.compile(
     r"""
@@ -25,7 +25,7 @@ _INSTALLER_NOTE = re.compile(
     r"(?:.*/)?[^/]+\.(?:dist|egg)-info/(?:INSTALLER|REQUESTED|direct_url\.json|uv_cache\.json|uv_build\.json)"
 )
 _OS_RELEASE = frozenset({"etc/os-release", "usr/lib/os-release", "etc/debian_version", "etc/alpine-release"})
-_PACKAGES = frozenset({"var/lib/dpkg/status", "lib/apk/db/installed"})
+_PACKAGES = re.compile(r"var/lib/dpkg/status(?:\.d/[^/]+)?|lib/apk/db/installed")
 _KIB, _MIB = 1024, 1024 * 1024
 _SMALL = 64 * _KIB
 _ARCHIVES = (".gz", ".whl", ".egg", ".jar", ".zip")
@@ -46,11 +46,16 @@ def is_os_release(path: str) -> bool:
     return path in _OS_RELEASE
 
 
+def is_package_database(path: str) -> bool:
+    """Say whether dpkg or apk list at *path* what is installed."""
+    return _PACKAGES.fullmatch(path) is not None
+
+
 def is_telling(path: str, size: int) -> bool:
     """Say whether the contents of a file of *size* bytes at *path* may say why they differ."""
     if path.endswith((".pyc", ".pyo")):
         return size <= _MIB
-    if path.endswith(".dist-info/RECORD") or path in _PACKAGES:
+    if path.endswith(".dist-info/RECORD") or is_package_database(path):
         return size <= 16 * _MIB
     return size <= (8 * _MIB if path.endswith(_ARCHIVES) else _SMALL)
 

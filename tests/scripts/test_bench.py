@@ -130,7 +130,7 @@ def test_a_diff_is_measured_beside_reading_and_judged(tmp_path: Path) -> None:
         image = add_image(store, files=[{"etc/name": name.encode()}])
         write_layout(tmp_path / name, entries=[(replace(image, platform=None), name)], store=store)
     found = measure_diff(tmp_path / "a", tmp_path / "b", tmp_path)
-    assert found.size == 2 * 3072
+    assert found.size == 2 * 2560
     assert 3 < found.lines <= 20
     sample = Sample(seconds=2.0, memory=300_000_000)
     one = DiffResult(reading=Sample(seconds=1.5, memory=1), cold=sample, warm=sample, size=500_000_000, lines=13)
