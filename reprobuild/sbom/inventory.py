@@ -30,13 +30,16 @@ _DATABASES = frozenset({*_RELEASE, _DPKG, *_APK, *RPM_DATABASES})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReadImage:
-    """One platform's image, read: ``tree`` has the contents of the files that are wanted, but for ``too_large``."""
+    """One platform's image, read: ``tree`` has the contents of the files that are wanted.
+
+    ``unread`` says in words which of them it has not, and why.
+    """
 
     descriptor: Descriptor
     manifest: Manifest
     config: ImageConfig
     tree: ImageTree
-    too_large: tuple[str, ...] = ()
+    unread: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,7 +72,7 @@ def inventory_of(image: ReadImage, *, name: str, wheels: Sequence[Wheel] = (), b
     *wheels* are those that it was made of and *base* is the reference of its base image, where that is known.
     """
     annotations = image.manifest.annotations
-    unread = [f"{path}: too large to be read" for path in image.too_large]
+    unread = [_text(one) for one in image.unread]
     found = [
         *_base(annotations, base),
         *_system(image.tree),

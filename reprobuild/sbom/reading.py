@@ -5,7 +5,7 @@ themselves: an image that was read before is not read again, and one that shares
 """
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -74,15 +74,16 @@ async def read_image(origin: Origin, descriptor: Descriptor, store: Store, progr
     tree = await to_thread.run_sync(partial(tree_of, layers, store, where=where))
     wanted, too_large = await to_thread.run_sync(_wanted, tree, where)
     missing = await to_thread.run_sync(_missing, wanted, store)
-    await _read(image, sorted({node.layer for node in missing.values()}), frozenset(missing), progress)
+    places = sorted({wanted[path].layer for path in missing})
+    await _read(image, places, {digest: is_program(path) for path, digest in missing.items()}, progress)
     lost = await to_thread.run_sync(_fill, tree, wanted, store)
-    return ReadImage(
-        descriptor=descriptor, manifest=manifest, config=config, tree=tree, too_large=tuple(sorted([*too_large, *lost]))
-    )
+    unread = [f"{path}: too large to be read" for path in too_large]
+    unread += [f"{path}: a hard link to what a layer below has, not read" for path in lost]
+    return ReadImage(descriptor=descriptor, manifest=manifest, config=config, tree=tree, unread=tuple(unread))
 
 
-async def _read(image: _Image, places: Sequence[int], wanted: frozenset[Digest] | None, progress: Progress) -> None:
-    """Read the layers at *places*: whole, or for the contents of files *wanted* by digest."""
+async def _read(image: _Image, places: Sequence[int], wanted: Mapping[Digest, bool] | None, progress: Progress) -> None:
+    """Read the layers at *places*: whole, or for the files *wanted* by digest, each with whether it is a program."""
     if not places:
         return
     blobs = {image.layers[place].descriptor.digest: image.layers[place].descriptor for place in places}
@@ -95,7 +96,7 @@ async def _read(image: _Image, places: Sequence[int], wanted: frozenset[Digest] 
     task.finish()
 
 
-def _read_layers(image: _Image, places: Sequence[int], wanted: frozenset[Digest] | None, task: Task) -> None:
+def _read_layers(image: _Image, places: Sequence[int], wanted: Mapping[Digest, bool] | None, task: Task) -> None:
     for place in places:
         layer = image.layers[place]
         files = layer_files(layer.descriptor, layer.diff_id, image.blobs, where=image.where(place), task=task)
@@ -104,17 +105,17 @@ def _read_layers(image: _Image, places: Sequence[int], wanted: frozenset[Digest]
             remember_index(layer.diff_id, found, image.store)
         else:
             index = known_index(layer.diff_id, image.store) or ()
-            paths = {one.entry.path for one in index if one.digest in wanted}
+            programs = {one.entry.path: wanted[one.digest] for one in index if one.digest and one.digest in wanted}
             for file in files:
-                if file.entry.path in paths and file.entry.kind == "file":
-                    _kept(file, image.store)
+                if file.entry.path in programs and file.entry.kind == "file":
+                    _kept(file, image.store, program=programs[file.entry.path])
 
 
 def _indexed(file: LayerFile, store: Store) -> IndexedFile:
     entry, digest = file.entry, None
     if entry.kind == "file" and not file.hides:
         is_kept = is_program(entry.path) or (is_wanted(entry.path) and entry.size <= _LARGEST)
-        digest = _kept(file, store) if is_kept else _hashed(file)
+        digest = _kept(file, store, program=is_program(entry.path)) if is_kept else _hashed(file)
     return IndexedFile(entry=entry, hides=file.hides, mtime=file.mtime, digest=digest)
 
 
@@ -125,9 +126,9 @@ def _hashed(file: LayerFile) -> Digest:
     return Digest("sha256:" + found.hexdigest())
 
 
-def _kept(file: LayerFile, store: Store) -> Digest:
+def _kept(file: LayerFile, store: Store, *, program: bool) -> Digest:
     """Have in *store* what an inventory takes of *file*, and return its digest."""
-    if not is_program(file.entry.path):
+    if not program:
         with store.writer(flushed=False) as writer:
             for chunk in file.chunks():
                 writer.write(chunk)
@@ -165,12 +166,13 @@ def _wanted(tree: ImageTree, where: str) -> tuple[dict[str, Node], list[str]]:
     return found, large
 
 
-def _missing(wanted: dict[str, Node], store: Store) -> dict[Digest, Node]:
-    missing = {}
-    for path, node in wanted.items():
-        if node.digest is not None and not _is_there(path, node, node.digest, store):
-            missing[node.digest] = node
-    return missing
+def _missing(wanted: dict[str, Node], store: Store) -> dict[str, Digest]:
+    """Return the digests of what *store* lacks of *wanted*, by path."""
+    return {
+        path: node.digest
+        for path, node in wanted.items()
+        if node.digest is not None and not _is_there(path, node, node.digest, store)
+    }
 
 
 def _is_there(path: str, node: Node, digest: Digest, store: Store) -> bool:
