@@ -36,6 +36,7 @@ def machine_findings(directory: Path) -> Iterator[Finding]:
     yield _compression()
     yield from _docker()
     yield _clients()
+    yield _sandbox()
 
 
 def _python() -> Finding:
@@ -184,3 +185,21 @@ def _clients() -> Finding:
     found = [path for path in map(shutil.which, _CLIENTS) if path]
     none = f"none of {', '.join(_CLIENTS)}: images can be built, not run"
     return Finding(name="clients", mark=Mark.OK, message=", ".join(found) or none)
+
+
+def _sandbox() -> Finding:
+    """Say whether programs can be run while images are built: hooks, sdists. Most builds run none."""
+    from reprobuild.engines.emulation import emulated
+    from reprobuild.engines.runtimes import find_runtime
+    from reprobuild.engines.subordinate_ids import subordinate_ids
+
+    try:
+        told = find_runtime(os.environ)
+        if os.geteuid() == 0:
+            told += ", as root"
+        else:
+            ids = subordinate_ids()[0][2]
+            told += f", rootless with {ids.count} subordinate ids from {ids.first} on"
+    except ReprobuildError as error:
+        return Finding(name="sandbox", mark=Mark.WARN, message=f"nothing can be run: {error}", hint=error.hint)
+    return Finding(name="sandbox", mark=Mark.OK, message=f"{told}; emulated: {', '.join(emulated()) or 'none'}")

@@ -63,6 +63,12 @@ def check_platform(wanted: Platform, *, where: str) -> None:
     )
 
 
+def emulated() -> list[str]:
+    """Return the architectures, other than this machine's, whose programs run here."""
+    here = _NAMES.get(platform.machine(), platform.machine())
+    return [name for name in sorted(_MACHINES) if name != here and (name in _ALSO.get(here, ()) or emulates(name))]
+
+
 def emulates(architecture: str, registered: Path = _REGISTERED) -> bool:
     """Say whether the kernel knows of an emulator for *architecture* that is there inside a sandbox, too.
 

@@ -30,6 +30,19 @@ def test_a_machine_that_is_well(built: Project) -> None:
     assert "zstd 1." in done.out
 
 
+def test_what_runs_programs(command: Command) -> None:
+    (check,) = _checks(command("doctor", "--json"), "sandbox")
+    assert check["mark"] == "ok"
+    assert "runc" in check["message"]
+
+
+def test_without_a_runtime_most_builds_work(command: Command) -> None:
+    done = command("doctor", "--json", REPROBUILD_RUNTIME="runx")
+    (check,) = _checks(done, "sandbox")
+    assert (done.code, check["mark"]) == (0, "warn")
+    assert check["hint"] == "name runc or crun, or unset it"
+
+
 def test_json_names_every_check(built: Project) -> None:
     value = built.run("doctor", "--json").json
     assert value["schema"] == 1
