@@ -4,8 +4,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from reprobuild.builder.base import stored_manifest
 from reprobuild.builder.sdist import is_pure
 from reprobuild.builder.sdist_wheels import SdistJob, SdistWheels
+from reprobuild.canonical import Digest
 from reprobuild.errors import ContentError, LockError
 from reprobuild.lockfile import BASE_LOCK, BaseImage, Lock, Sdist, Wheel
 from reprobuild.progress import Progress
@@ -21,7 +23,7 @@ from reprobuild.target import Target
 if TYPE_CHECKING:
     from reprobuild.workspace import Workspace
 
-__all__ = ["needed_requirements", "supply_built"]
+__all__ = ["needed_requirements", "supply_built", "supply_sources"]
 
 
 def needed_requirements(sdist: Sdist, builder: BaseImage) -> tuple[Needed, ...]:
@@ -59,6 +61,31 @@ async def supply_built(
             await _build(one, workspace, lock, wheels, store, progress=progress, offline=offline)
 
 
+async def supply_sources(
+    needed: Sequence[Needed],
+    workspace: "Workspace",
+    lock: Lock,
+    store: Store,
+    *,
+    progress: Progress,
+    offline: bool = False,
+) -> dict[Digest, frozenset[Digest]]:
+    """Have in the store what those of *needed* are made of that are built from sdists, and build nothing.
+
+    Returns the blobs that building takes, by the digest of the wheel. Raises LockError for what is nowhere to be
+    found, and what networks raise.
+    """
+    found = {}
+    for one in needed:
+        if one.sdist is not None:
+            job = await _job(one, one.sdist, workspace, lock, store, progress=progress, offline=offline)
+            manifest, _ = stored_manifest(job.builder, job.platform, store)
+            documents = {job.builder.platforms[job.platform].manifest, manifest.config.digest}
+            files = {job.digest, *(wheel.digest for wheel in one.sdist.requires)}
+            found[one.wheel.digest] = frozenset(files | documents | {layer.digest for layer in manifest.layers})
+    return found
+
+
 async def _build(
     needed: Needed,
     workspace: "Workspace",
@@ -70,23 +97,8 @@ async def _build(
     offline: bool,
 ) -> None:
     assert needed.sdist is not None  # noqa: S101 - the caller's choice
-    sdist, builder = needed.sdist, _builder(needed.sdist, lock)
-    platform = (native(tuple(builder.platforms)) if is_pure(needed.wheel.file) else None) or needed.target.platform
-    target = Target(platform=platform, python=needed.target.python, libc=needed.target.libc)
-    await _have_sdist(needed, sdist, workspace.root, store, progress=progress, offline=offline)
-    requirements = needed_requirements(sdist, builder)
-    await fetch_wheels(requirements, workspace.root, store, progress=progress, offline=offline)
-    await fetch_base(workspace, builder, store, progress=progress, offline=offline, platforms=[platform])
-    on = Target(platform=platform, python=builder.python, libc=builder.libc)
-    job = SdistJob(
-        name=needed.name,
-        version=needed.version,
-        file=sdist.file,
-        digest=sdist.digest,
-        builder=builder,
-        requires=required_wheels(sdist, on),
-        target=target,
-    )
+    sdist = needed.sdist
+    job = await _job(needed, sdist, workspace, lock, store, progress=progress, offline=offline)
     built = await wheels.wheel(job)
     if built != needed.wheel:
         raise ContentError(
@@ -95,6 +107,36 @@ async def _build(
             hint="its build is not reproducible, or the lock was edited: put the locked wheel into lock/wheels/, "
             f"or run `reprobuild lock update -P {needed.name}`",
         )
+
+
+async def _job(
+    needed: Needed,
+    sdist: Sdist,
+    workspace: "Workspace",
+    lock: Lock,
+    store: Store,
+    *,
+    progress: Progress,
+    offline: bool,
+) -> SdistJob:
+    """Return how *needed* is built from *sdist*, with all that this takes in the store."""
+    builder = _builder(sdist, lock)
+    platform = (native(tuple(builder.platforms)) if is_pure(needed.wheel.file) else None) or needed.target.platform
+    target = Target(platform=platform, python=needed.target.python, libc=needed.target.libc)
+    await _have_sdist(needed, sdist, workspace.root, store, progress=progress, offline=offline)
+    requirements = needed_requirements(sdist, builder)
+    await fetch_wheels(requirements, workspace.root, store, progress=progress, offline=offline)
+    await fetch_base(workspace, builder, store, progress=progress, offline=offline, platforms=[platform])
+    on = Target(platform=platform, python=builder.python, libc=builder.libc)
+    return SdistJob(
+        name=needed.name,
+        version=needed.version,
+        file=sdist.file,
+        digest=sdist.digest,
+        builder=builder,
+        requires=required_wheels(sdist, on),
+        target=target,
+    )
 
 
 def _builder(sdist: Sdist, lock: Lock) -> BaseImage:
