@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from cyclonedx.model.component import ComponentType
     from cyclonedx.model.license import DisjunctiveLicense, LicenseExpression
 
-__all__ = ["MEDIA_TYPE", "sbom_document"]
+__all__ = ["MEDIA_TYPE", "require_library", "sbom_document"]
 
 MEDIA_TYPE = "application/vnd.cyclonedx+json"
 """By which registries know such a document."""
@@ -35,17 +35,24 @@ _TYPES: dict[Kind, str] = {
 }
 
 
-def sbom_document(inventory: Inventory) -> bytes:
-    """Return the bill of materials of *inventory*; raise MachineError where the library for it is not installed."""
+def require_library() -> None:
+    """Raise MachineError unless the library that writes CycloneDX is installed: it is an extra."""
     try:
-        from cyclonedx.output import make_outputter  # noqa: PLC0415 - an extra, and slow to import
-        from cyclonedx.schema import OutputFormat, SchemaVersion  # noqa: PLC0415
+        import cyclonedx.output.json  # noqa: F401, PLC0415
     except ImportError as error:
         raise MachineError(
             "the library that writes CycloneDX is not installed",
             where=str(error.name or "cyclonedx"),
             hint="run `pip install 'reprobuild[sbom]'`",
         ) from error
+
+
+def sbom_document(inventory: Inventory) -> bytes:
+    """Return the bill of materials of *inventory*; raise MachineError where the library for it is not installed."""
+    require_library()
+    from cyclonedx.output import make_outputter  # noqa: PLC0415 - slow to import
+    from cyclonedx.schema import OutputFormat, SchemaVersion  # noqa: PLC0415
+
     text = make_outputter(_bom(inventory), OutputFormat.JSON, SchemaVersion.V1_6).output_as_string()
     value = json.loads(text)
     if inventory.created is None:

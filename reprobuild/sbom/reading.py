@@ -29,7 +29,7 @@ from reprobuild.store import Store
 from reprobuild.verify.reading import Origin
 from reprobuild.verify.streamed import Streamed, Ticking
 
-__all__ = ["read_image"]
+__all__ = ["has_layers", "read_image"]
 
 _DOWNLOADS = 4
 _LARGEST = 128 * 1024**2
@@ -49,6 +49,16 @@ class _Image:
 
     def where(self, place: int) -> str:
         return f"{self.origin.reference}, layer {place + 1} ({self.layers[place].descriptor.digest})"
+
+
+def has_layers(manifest: Descriptor, store: Store) -> bool:
+    """Say whether *store* has every layer of *manifest*, which is in it with its config, or knows what is in it."""
+    parsed = parse_manifest(store.read(manifest.digest))
+    config = parse_config(store.read(parsed.config.digest))
+    return all(
+        store.has(layer.digest, layer.size) or known_index(diff_id, store) is not None
+        for layer, diff_id in zip(parsed.layers, config.diff_ids, strict=False)
+    )
 
 
 async def read_image(origin: Origin, descriptor: Descriptor, store: Store, progress: Progress) -> ReadImage:
