@@ -17,11 +17,13 @@ IMPURE = {"anyio", "asyncio", "httpx", "multiprocessing", "random", "secrets", "
 """What no pure module imports, not even inside a function."""
 
 SHELL = {
+    "builder/build_driver",
     "builder/compiler",
     "builder/customized",
     "builder/executions",
     "builder/hooked",
     "builder/realise",
+    "builder/sdist_wheels",
     "cli",
     "engines/embedded",
     "engines/memory",
@@ -43,6 +45,8 @@ SHELL = {
     "oci/retry",
     "oci/transport",
     "oci/upload",
+    "resolver/barren",
+    "resolver/barren_python",
     "resolver/base_image",
     "resolver/base_reading",
     "resolver/download",
@@ -50,6 +54,8 @@ SHELL = {
     "resolver/inputs",
     "resolver/moved_tags",
     "resolver/native_needs",
+    "resolver/sdists",
+    "resolver/sdist_supply",
     "resolver/wheel_elf",
     "resolver/update",
     "resolver/uv",
