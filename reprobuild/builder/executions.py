@@ -7,7 +7,7 @@ from typing import Any
 
 import anyio
 
-from reprobuild.builder.hook_failure import explained, remark
+from reprobuild.builder.hook_failure import explained, privileged, remark
 from reprobuild.builder.tree import Entry
 from reprobuild.canonical import Digest, canonical_json, parse_digest
 from reprobuild.engines.execution import Change, Changes, Execution, ExecutionError, Observation
@@ -68,6 +68,8 @@ class Executions:
             raise explained(error, network=execution.network) from error
         if said := remark(seen.stderr, network=execution.network):
             self.progress.warn(f"{execution.what}: {said}")
+        for path in privileged(seen.changes):
+            self.progress.warn(f"{execution.what}: it left /{path}, which runs with the rights of its owner")
         return seen
 
     def _known(self, key: Digest) -> Observation | None:

@@ -1,10 +1,10 @@
-"""What to say of a hook that failed, or that wrote of a failure and went on: the next step, told by its output."""
+"""What to say of a hook: why it failed, that it wrote of a failure and went on, that it left what is dangerous."""
 
 import re
 
-from reprobuild.engines.execution import ExecutionError
+from reprobuild.engines.execution import Changes, ExecutionError
 
-__all__ = ["explained", "remark"]
+__all__ = ["explained", "privileged", "remark"]
 
 _NETWORK = re.compile(
     r"name resolution|could not resolve|unable to resolve|network is unreachable|no address associated|getaddrinfo"
@@ -13,6 +13,7 @@ _NETWORK = re.compile(
     re.IGNORECASE,
 )
 _DOWNLOADERS = re.compile(r"\b(apt-get|apt|apk|curl|wget|dnf|yum|git)\b.{0,20}\b(not found|is not there)")
+_SET_ID = 0o6000
 _INPUTS = (
     "hooks have no network: declare what it downloads as [[tool.reprobuild.input]], put packages into the base "
     "image, or say hooks.network = true, and the image is impure"
@@ -32,6 +33,15 @@ def remark(output: str, *, network: bool) -> str | None:
         return None
     line = next((line for line in output.splitlines() if _wants_network(line)), None)
     return None if line is None else f"it ended well, but wrote: {line.strip()[:200]}; {_INPUTS}"
+
+
+def privileged(changes: Changes) -> list[str]:
+    """Return the paths of programs in *changes* that run with the rights of their owner or group."""
+    return [
+        change.entry.path
+        for change in changes.present
+        if change.entry.kind == "file" and change.entry.mode & _SET_ID and change.entry.mode & 0o111
+    ]
 
 
 def _wants_network(text: str) -> bool:

@@ -2,8 +2,9 @@
 
 import pytest
 
-from reprobuild.builder.hook_failure import explained, remark
-from reprobuild.engines.execution import ExecutionError
+from reprobuild.builder.hook_failure import explained, privileged, remark
+from reprobuild.builder.tree import Entry, directory
+from reprobuild.engines.execution import Change, Changes, ExecutionError
 
 
 def failure(output: str, *, hint: str | None = None) -> ExecutionError:
@@ -38,3 +39,9 @@ def test_other_failures_keep_their_words() -> None:
     assert explained(failure("Segmentation fault"), network=False).hint is None
     assert explained(failure(NETWORK[0], hint="its own"), network=False).hint == "its own"
     assert remark("all is well", network=False) is None
+
+
+def test_programs_with_the_rights_of_their_owner_are_told() -> None:
+    entries = [Entry(path="a", mode=0o4755), Entry(path="b", mode=0o2711), Entry(path="c", mode=0o4644)]
+    entries += [Entry(path="d", mode=0o755), directory("e", mode=0o2755)]
+    assert privileged(Changes(present=tuple(Change(entry=entry) for entry in entries))) == ["a", "b"]
