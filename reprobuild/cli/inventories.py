@@ -1,7 +1,6 @@
 """What `reprobuild sbom` does: the inventories of an image's platforms, written down or searched."""
 
 import posixpath
-import sys
 from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -44,8 +43,7 @@ def write_documents(image: str, platforms: Sequence[str], output: str | None, se
     for platform, inventory in found.items():
         data = sbom_document(inventory)
         if output is None:
-            sys.stdout.flush()
-            sys.stdout.buffer.write(data)
+            say(data.decode().removesuffix("\n"))
             continue
         path = settings.directory / output
         path = path / file_name(inventory.name, platform) if folder else path

@@ -25,7 +25,7 @@ class OsPackage:
     """A package of a distribution; ``kind`` is that of its file, ``database`` the stored path where it is listed.
 
     ``version`` is as its tools write it. ``source`` is the name of the source package where it is another one, with
-    ``@`` and its version where that is another one; ``license`` is what is said, in whatever form.
+    ``@`` and its version where that is another one; of rpm, its file. ``license`` is what is said, in any form.
     """
 
     kind: Literal["deb", "apk", "rpm"]

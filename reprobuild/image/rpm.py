@@ -44,7 +44,7 @@ def rpm_packages(database: bytes, path: str) -> Iterator[OsPackage]:
                 version=f"{version}-{release}" if release else version,
                 database=path,
                 architecture=str(fields.get(_ARCHITECTURE, "")),
-                source=str(fields.get(_SOURCE, "")).removesuffix(".src.rpm"),
+                source=str(fields.get(_SOURCE, "")),
                 license=str(fields.get(_LICENSE, "")),
                 epoch=str(fields.get(_EPOCH, "")),
             )
@@ -55,6 +55,8 @@ def _headers(database: bytes, path: str) -> list[bytes]:
         import sqlite3  # noqa: PLC0415 - few images have rpm, and some Pythons no sqlite3
     except ImportError as error:
         raise ContentError("an rpm database, which takes a Python with sqlite3 to read", where=path) from error
+    if len(database) < _size(database):
+        raise ContentError("not a readable rpm database: it ends too early", where=path)
     steps = iter(range(_MOST_STEPS))
     connection = sqlite3.connect(":memory:")
     try:
@@ -68,6 +70,14 @@ def _headers(database: bytes, path: str) -> list[bytes]:
     finally:
         connection.close()
     return [row[0] for row in rows if isinstance(row[0], bytes)]
+
+
+def _size(database: bytes) -> int:
+    """Return how many bytes the head of *database* says that it has (sqlite.org, fileformat2.html, 1.3)."""
+    if len(database) < 100:
+        return 100
+    page, count = int.from_bytes(database[16:18], "big"), int.from_bytes(database[28:32], "big")
+    return (65536 if page == 1 else page) * count
 
 
 def _fields(header: bytes, path: str) -> Mapping[int, str | int]:

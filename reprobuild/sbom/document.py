@@ -1,7 +1,7 @@
 """An inventory → CycloneDX 1.6 in JSON: equal inventories are equal bytes, on every machine and at any time.
 
 The serial number is derived from the manifest's digest, the time is the image's own. Keys are sorted, so that the
-order in which the library writes them does not matter.
+order in which the library writes them does not matter, and all is ASCII, so that no terminal or pipe changes it.
 """
 
 import json
@@ -58,7 +58,7 @@ def sbom_document(inventory: Inventory) -> bytes:
     if inventory.created is None:
         # The library would put the clock in its place.
         del value["metadata"]["timestamp"]
-    return (json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False) + "\n").encode("utf-8", "replace")
+    return (json.dumps(value, indent=2, sort_keys=True) + "\n").encode("ascii")
 
 
 def _bom(inventory: Inventory) -> "Bom":
