@@ -40,11 +40,15 @@ SHELL = {
     "oci/checked",
     "oci/docker_archive",
     "oci/endpoint",
+    "oci/layout_sink",
+    "oci/referrers",
+    "oci/refusal",
     "oci/registry",
     "oci/registry_sink",
     "oci/retry",
     "oci/transport",
     "oci/upload",
+    "oci/whereabouts",
     "resolver/barren",
     "resolver/barren_python",
     "resolver/base_image",
@@ -72,8 +76,8 @@ SHELL = {
 """The IO shell: the modules, and the one folder, that wait, spawn, ask the clock or read the environment."""
 
 HTTP = {
-    *("oci/authorization", "oci/call", "oci/endpoint", "oci/registry", "oci/registry_sink", "oci/transport"),
-    *("oci/upload", "resolver/download"),
+    *("oci/authorization", "oci/call", "oci/endpoint", "oci/referrers", "oci/refusal", "oci/registry"),
+    *("oci/registry_sink", "oci/transport", "oci/upload", "resolver/download"),
 }
 """Where HTTP is spoken: to registries through oci/transport, to the package index for wheels and inputs."""
 

@@ -6,7 +6,10 @@ from dataclasses import dataclass, field, replace
 
 import httpx
 
-__all__ = ["Body", "Call", "drain", "read_limited"]
+from reprobuild.canonical import parse_json
+from reprobuild.errors import ContentError
+
+__all__ = ["Body", "Call", "Explanation", "drain", "explained", "read_limited"]
 
 _NOTHING_LIMIT = 64 * 1024
 _KEPT = frozenset({"accept", "accept-encoding", "range", "user-agent"})
@@ -54,6 +57,28 @@ class Call:
     @property
     def _reads(self) -> bool:
         return self.method in {"GET", "HEAD"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Explanation:
+    """The first error of an answer in the registry's words: its code, and a clause for people, both perhaps empty."""
+
+    code: str = ""
+    clause: str = ""
+
+
+async def explained(response: httpx.Response) -> Explanation:
+    """Return how *response* explains itself, and close it (OCI distribution-spec v1.1, error codes)."""
+    try:
+        answer = parse_json(await read_limited(response, _NOTHING_LIMIT))
+    except (ContentError, httpx.HTTPError, httpx.StreamError):
+        return Explanation()
+    errors = answer.get("errors")
+    first = errors[0] if isinstance(errors, list) and errors else None
+    words = [str(first[key]) for key in ("code", "message") if first.get(key)] if isinstance(first, dict) else []
+    said = "".join(letter for letter in ": ".join(words) if letter.isprintable())
+    code = str(first.get("code") or "") if isinstance(first, dict) else ""
+    return Explanation(code=code[:100], clause=f" ({said[:200]})" if said else "")
 
 
 async def drain(response: httpx.Response) -> None:

@@ -21,7 +21,18 @@ from reprobuild.oci.source import DOCUMENT_LIMIT
 from reprobuild.oci.types import INDEX, Descriptor, parse_index
 from reprobuild.store import CHUNK, Store, machine_errors, replace_file, replacing
 
-__all__ = ["REF_NAME", "Files", "Folder", "Layout", "layout_documents", "read_file", "write_layout"]
+__all__ = [
+    "REF_NAME",
+    "Files",
+    "Folder",
+    "Layout",
+    "begin_layout",
+    "enlist",
+    "holds",
+    "layout_documents",
+    "read_file",
+    "write_layout",
+]
 
 REF_NAME = "org.opencontainers.image.ref.name"
 
@@ -132,10 +143,21 @@ def write_layout(path: Path, *, entries: Sequence[tuple[Descriptor, str | None]]
     """
     _check_existing(path)
     blobs = list(contents([descriptor for descriptor, _ in entries], store))
-    with machine_errors(path):
-        (path / "blobs" / "sha256").mkdir(parents=True, exist_ok=True)
+    begin_layout(path)
     for descriptor in blobs:
         _place(path, descriptor, store)
+    enlist(path, entries)
+
+
+def begin_layout(path: Path) -> None:
+    """Make the folder *path* ready to take blobs; raise SpecificationError if it holds something else."""
+    _check_existing(path)
+    with machine_errors(path):
+        (path / "blobs" / "sha256").mkdir(parents=True, exist_ok=True)
+
+
+def enlist(path: Path, entries: Sequence[tuple[Descriptor, str | None]]) -> None:
+    """List *entries*, whose blobs are there, in the layout *path*, each with a tag or None."""
     if not (path / _MARK).exists():
         replace_file(path / _MARK, _LAYOUT)
     with _locked(path):
@@ -220,14 +242,16 @@ def _check_version(mark: bytes, where: str) -> None:
 def _place(path: Path, descriptor: Descriptor, store: Store) -> None:
     """Put the blob *descriptor* into the layout *path*; bytes that are there are kept only if they are right."""
     target = path / "blobs" / "sha256" / hex_of(descriptor.digest)
-    if _is_right(target, descriptor):
+    if holds(path, descriptor):
         return
     with replacing(target, scratch=path) as file:
         for chunk in store.chunks(descriptor.digest):
             file.write(chunk)
 
 
-def _is_right(target: Path, descriptor: Descriptor) -> bool:
+def holds(path: Path, descriptor: Descriptor) -> bool:
+    """Say whether the layout *path* has the blob *descriptor*, its bytes read."""
+    target = path / "blobs" / "sha256" / hex_of(descriptor.digest)
     if Folder(target.parent).size(target.name) != descriptor.size:
         return False
     with target.open("rb") as file:

@@ -12,15 +12,15 @@ import httpx
 
 from reprobuild.canonical import Digest, digest_of, parse_digest, parse_json
 from reprobuild.errors import (
-    AuthenticationError,
     ContentError,
     NetworkError,
     ReprobuildError,
     SpecificationError,
 )
-from reprobuild.oci.call import read_limited
+from reprobuild.oci.call import explained, read_limited
 from reprobuild.oci.checked import checked
 from reprobuild.oci.reference import RegistryReference
+from reprobuild.oci.refusal import refused
 from reprobuild.oci.registries import Registries
 from reprobuild.oci.retry import Patience, Tries
 from reprobuild.oci.source import DOCUMENT_LIMIT
@@ -38,7 +38,7 @@ class Registry:
     """The source for *reference*; a Source.
 
     *environ* says where Docker's configuration is. *registries* are users' settings of single
-    registries; loopback may be spoken to over plain HTTP in any case.
+    registries; loopback may be spoken to over plain HTTP in any case. A *transport* is another's, who closes it.
     """
 
     def __init__(
@@ -48,10 +48,12 @@ class Registry:
         environ: Mapping[str, str],
         registries: Registries | None = None,
         patience: Patience | None = None,
+        transport: Transport | None = None,
     ) -> None:
         self.reference = reference
         self._where = str(reference)
-        self._transport = Transport(
+        self._borrowed = transport is not None
+        self._transport = transport or Transport(
             reference.host,
             f"repository:{reference.repository}:pull",
             environ=environ,
@@ -88,7 +90,8 @@ class Registry:
 
     async def close(self) -> None:
         """Close all connections."""
-        await self._transport.close()
+        if not self._borrowed:
+            await self._transport.close()
 
     async def _body(self, descriptor: Descriptor) -> AsyncGenerator[bytes, None]:
         """Yield the bytes that the registry has for *descriptor*, going on where a body broke off."""
@@ -171,19 +174,9 @@ class Registry:
         return media_type
 
     async def _refusal(self, response: httpx.Response, path: str) -> ReprobuildError:
-        status, host = response.status_code, self.reference.host
-        said = await _explanation(response)
-        if not self._transport.is_ours(response.url):
-            message = f"{response.url.host}, to which {host} redirects, answered {status}"
-            return NetworkError(message, where=self._where, hint="try again")
-        if status in {401, 403}:
-            return AuthenticationError(
-                f"{host} answered {status} to {self._transport.tried}{said}",
-                where=self._where,
-                hint=f"check the name; if the image is private, run `docker login {host}`",
-            )
-        if status != 404:
-            return NetworkError(f"{host} answered {status}{said}", where=self._where, hint="look at the registry")
+        said = (await explained(response)).clause
+        if response.status_code != 404 or not self._transport.is_ours(response.url):
+            return refused(response, said, self._transport, where=self._where)
         if path.startswith("blobs/"):
             return self._wrong(f"the image is incomplete: there is no blob {path.removeprefix('blobs/')}")
         return SpecificationError(
@@ -207,16 +200,3 @@ def _continues(response: httpx.Response, start: int) -> bool:
     """Say whether *response* holds the bytes from *start* on (RFC 9110 §14.4)."""
     content_range = response.headers.get("Content-Range", "")
     return response.status_code == 206 and re.match(rf"bytes {start}-\d", content_range) is not None
-
-
-async def _explanation(response: httpx.Response) -> str:
-    """Return the first error of *response* in the registry's words, as a clause; empty if it says none."""
-    try:
-        answer = parse_json(await read_limited(response, 64 * 1024))
-    except (ContentError, httpx.HTTPError, httpx.StreamError):
-        return ""
-    errors = answer.get("errors")
-    first = errors[0] if isinstance(errors, list) and errors else None
-    words = [str(first[key]) for key in ("code", "message") if first.get(key)] if isinstance(first, dict) else []
-    said = "".join(letter for letter in ": ".join(words) if letter.isprintable())
-    return f" ({said[:200]})" if said else ""

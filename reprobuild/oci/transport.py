@@ -44,6 +44,7 @@ class Transport:
         patience: Patience,
         observe: Callable[[str], None] = lambda _: None,
     ) -> None:
+        self.host = host
         self._endpoint = Endpoint(host, registries)
         self._environ = environ
         self._patience = patience
@@ -125,6 +126,16 @@ class Transport:
         except httpx.InvalidURL as error:
             raise self._endpoint.misled("says to go on at what is no URL") from error
         self._endpoint.check(target)
+        return target
+
+    def next_page(self, response: httpx.Response) -> httpx.URL | None:
+        """Return where the list that *response* begins goes on (RFC 8288), None if that is all of it."""
+        link = response.links.get("next", {}).get("url")
+        if link is None:
+            return None
+        target = response.url.join(link)
+        if not self.is_ours(target):
+            raise self._endpoint.misled("says that its list goes on elsewhere")
         return target
 
     async def close(self) -> None:

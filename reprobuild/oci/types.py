@@ -90,17 +90,23 @@ def parse_platform(text: str, *, where: str | None = None) -> Platform:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Descriptor:
-    """What stands for a blob: media type, sha256 digest, size in bytes."""
+    """What stands for a blob: media type, sha256 digest, size in bytes.
+
+    ``artifact_type`` says what a manifest holds that is no image, such as a signature.
+    """
 
     media_type: str
     digest: Digest
     size: int
     platform: Platform | None = None
     annotations: Mapping[str, str] = field(default_factory=dict)
+    artifact_type: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """Return the descriptor object; empty members are left out."""
         value: dict[str, Any] = {"mediaType": self.media_type, "digest": self.digest, "size": self.size}
+        if self.artifact_type:
+            value["artifactType"] = self.artifact_type
         if self.platform is not None:
             value["platform"] = self.platform.to_json()
         if self.annotations:
@@ -110,20 +116,29 @@ class Descriptor:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Manifest:
-    """One platform's image: the descriptors of its config and of its layers, lowest first."""
+    """One platform's image: the descriptors of its config and of its layers, lowest first.
+
+    Or, with an ``artifact_type``, something else; with a ``subject`` it refers to that manifest or index.
+    """
 
     config: Descriptor
     layers: tuple[Descriptor, ...]
     annotations: Mapping[str, str] = field(default_factory=dict)
+    artifact_type: str = ""
+    subject: Descriptor | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """Return the manifest object in OCI's media types."""
+        """Return the manifest object in OCI's media types; empty members are left out."""
         value: dict[str, Any] = {
             "schemaVersion": 2,
             "mediaType": MANIFEST,
             "config": self.config.to_json(),
             "layers": [layer.to_json() for layer in self.layers],
         }
+        if self.artifact_type:
+            value["artifactType"] = self.artifact_type
+        if self.subject is not None:
+            value["subject"] = self.subject.to_json()
         return value | {"annotations": dict(self.annotations)} if self.annotations else value
 
 
@@ -182,6 +197,8 @@ def parse_manifest(data: bytes, *, where: str | None = None) -> Manifest:
         config=_descriptor(value.get("config"), where),
         layers=layers,
         annotations=_strings(value, "annotations", where),
+        artifact_type=_string(value, "artifactType", where),
+        subject=_descriptor(value["subject"], where) if value.get("subject") is not None else None,
     )
 
 
@@ -233,6 +250,7 @@ def _descriptor(value: object, where: str | None) -> Descriptor:
         size=size,
         platform=_platform(platform, where) if isinstance(platform, dict) else None,
         annotations=_strings(value, "annotations", where),
+        artifact_type=_string(value, "artifactType", where),
     )
 
 
@@ -250,6 +268,13 @@ def _list(value: Mapping[str, object], key: str, where: str | None) -> list[Any]
     if not isinstance(items, list):
         raise ContentError(f"{key} is not a list", where=where)
     return items
+
+
+def _string(value: Mapping[str, object], key: str, where: str | None) -> str:
+    text = value.get(key) or ""
+    if not isinstance(text, str):
+        raise ContentError(f"{key} is not a string", where=where)
+    return text
 
 
 def _strings(value: Mapping[str, object], key: str, where: str | None) -> dict[str, str]:
