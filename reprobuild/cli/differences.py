@@ -4,6 +4,7 @@ import re
 import sys
 from collections.abc import Iterable, Sequence
 from itertools import groupby
+from typing import Any
 
 from reprobuild.cli.output import plain, say, say_json, styled
 from reprobuild.cli.settings import Settings
@@ -11,7 +12,7 @@ from reprobuild.verify.cause import CAUSES, Cause, rank
 from reprobuild.verify.comparison import Comparison
 from reprobuild.verify.difference import Difference
 
-__all__ = ["MOST_LINES", "print_all", "print_comparison_json", "print_in_short"]
+__all__ = ["MOST_LINES", "comparison_json", "counted_causes", "print_all", "print_comparison_json", "print_in_short"]
 
 MOST_LINES = 20
 """Of the short form."""
@@ -56,6 +57,11 @@ def print_all(comparison: Comparison, settings: Settings) -> None:
 
 def print_comparison_json(comparison: Comparison) -> None:
     """Print all that is known."""
+    say_json(comparison_json(comparison))
+
+
+def comparison_json(comparison: Comparison) -> dict[str, Any]:
+    """Return all that is known, for programs."""
     sides = {
         name: {"reference": side.reference, "digest": side.digest, "platforms": list(side.platforms)}
         for name, side in (("a", comparison.a), ("b", comparison.b))
@@ -64,15 +70,18 @@ def print_comparison_json(comparison: Comparison) -> None:
         {"cause": cause, "count": len(found), "meaning": CAUSES[cause].meaning, "fix": CAUSES[cause].fix}
         for cause, found in _groups(comparison.differences)
     ]
-    say_json(
-        {
-            **sides,
-            "verdict": comparison.verdict,
-            "platforms": list(comparison.platforms),
-            "causes": causes,
-            "differences": [one.to_json() for one in comparison.differences],
-        }
-    )
+    return {
+        **sides,
+        "verdict": comparison.verdict,
+        "platforms": list(comparison.platforms),
+        "causes": causes,
+        "differences": [one.to_json() for one in comparison.differences],
+    }
+
+
+def counted_causes(comparison: Comparison) -> str:
+    """Return the causes in a line, each with how often it was found: ``mtime only (3 paths), order (1 layer)``."""
+    return ", ".join(f"{cause} ({_counted(found)})" for cause, found in _groups(comparison.differences))
 
 
 def _print_head(comparison: Comparison, settings: Settings) -> None:
