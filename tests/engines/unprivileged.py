@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import anyio
 import anyio.abc
@@ -99,7 +100,7 @@ async def serve(socket: str, store: Store) -> None:
 @contextmanager
 def temporary_user(*, subordinate: bool) -> Iterator[str]:
     """Make a user, with subordinate ids or without, for as long as the block lasts."""
-    name = f"rbtest-{os.getpid()}"
+    name = f"rbtest-{uuid4().hex[:12]}"
     options = ["--no-create-home", "--no-user-group", "--shell", "/bin/sh", "--home-dir", "/nonexistent"]
     subprocess.run(["useradd", *options, name], check=True, capture_output=True)
     try:
