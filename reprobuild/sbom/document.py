@@ -1,12 +1,13 @@
 """An inventory → CycloneDX 1.6 in JSON: equal inventories are equal bytes, on every machine and at any time.
 
-The serial number is derived from the manifest's digest, the time is the image's own. Keys are sorted, so that the
-order in which the library writes them does not matter, and all is ASCII, so that no terminal or pipe changes it.
+The serial number is derived from the manifest's digest, the time is the image's own. Keys and lists are sorted, so
+that the order in which the library writes them does not matter, which for some lists is another in each process. All
+is ASCII, so that no terminal or pipe changes it.
 """
 
 import json
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from uuid import NAMESPACE_URL, uuid5
 
 from reprobuild import __version__
@@ -54,11 +55,20 @@ def sbom_document(inventory: Inventory) -> bytes:
     from cyclonedx.schema import OutputFormat, SchemaVersion  # noqa: PLC0415
 
     text = make_outputter(_bom(inventory), OutputFormat.JSON, SchemaVersion.V1_6).output_as_string()
-    value = json.loads(text)
+    value = _in_order(json.loads(text))
     if inventory.created is None:
         # The library would put the clock in its place.
         del value["metadata"]["timestamp"]
     return (json.dumps(value, indent=2, sort_keys=True) + "\n").encode("ascii")
+
+
+def _in_order(value: Any) -> Any:
+    """Return *value* with every list sorted: none of them has an order that means something, and not all are sorted."""
+    if isinstance(value, dict):
+        return {key: _in_order(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return sorted((_in_order(item) for item in value), key=lambda item: json.dumps(item, sort_keys=True))
+    return value
 
 
 def _bom(inventory: Inventory) -> "Bom":

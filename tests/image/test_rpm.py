@@ -1,5 +1,6 @@
 """rpm's database: one that rpm itself has written, and ones that are broken or hostile."""
 
+import contextlib
 import shutil
 import sqlite3
 import struct
@@ -103,7 +104,5 @@ def test_a_view_that_computes_for_ever_is_stopped() -> None:
 
 @given(st.binary(max_size=200))
 def test_any_header(data: bytes) -> None:
-    try:
+    with contextlib.suppress(ContentError):
         list(rpm_packages(database(data), "db"))
-    except ContentError:
-        pass
