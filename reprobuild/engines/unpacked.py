@@ -15,7 +15,6 @@ from pathlib import Path
 
 from reprobuild.canonical import canonical_json, digest_of, hex_of
 from reprobuild.engines.flavour import Flavour
-from reprobuild.engines.layer_directory import LayerDirectory
 from reprobuild.errors import ContentError
 from reprobuild.image.index import RootLayer, known_index, remember_index, tree_of
 from reprobuild.image.layer_files import layer_files
@@ -72,6 +71,8 @@ def _unpack(
     scratch: Path,
     where: str,
 ) -> Path:
+    from reprobuild.engines.layer_directory import LayerDirectory  # noqa: PLC0415 - most layers are there already
+
     asked: list[ImageTree] = []
 
     def tree() -> ImageTree:

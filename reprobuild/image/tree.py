@@ -7,12 +7,14 @@ path never leads through a symbolic link. How layers add up: OCI image-spec, lay
 import posixpath
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from reprobuild.builder.tree import Entry
 from reprobuild.canonical import Digest
 from reprobuild.errors import ContentError
-from reprobuild.image.elf import Elf
+
+if TYPE_CHECKING:
+    from reprobuild.image.elf import Elf
 
 __all__ = ["Found", "ImageTree", "Node", "node_of"]
 
@@ -41,7 +43,7 @@ class Node:
     digest: Digest | None = None
     layer: int = 0
     content: bytes | None = None
-    elf: Elf | None = None
+    elf: "Elf | None" = None
 
 
 def node_of(entry: Entry, *, layer: int, mtime: int = 0, digest: Digest | None = None) -> Node:
