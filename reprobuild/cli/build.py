@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from reprobuild.cli.building import BuildRequest, run_build
+from reprobuild.cli.choice import ChangedSince, require_one_choice
 from reprobuild.cli.completion import connector_names, platform_names
 
 __all__ = ["app"]
@@ -34,10 +35,11 @@ _Output = Annotated[
 
 
 @app.command(short_help="Build images and hold them against the locks.")
-def build(
+def build(  # noqa: PLR0917 - options are not positional
     context: typer.Context,
     names: _Names = None,
     everything: Annotated[bool, typer.Option("--all", help="Build every connector.")] = False,
+    changed_since: ChangedSince = None,
     platforms: _Platforms = None,
     offline: _Offline = False,
     record: Annotated[bool, typer.Option("--record", help="Write the digests of new outputs into the locks.")] = False,
@@ -50,11 +52,11 @@ def build(
     recorded; mismatch, if the same derivation gave other bytes. Exit with 1 on a mismatch. A stale lock is
     refused, never changed.
     """
-    if everything and names:
-        raise typer.BadParameter("it is every connector already: leave out the names", param_hint="--all")
+    require_one_choice(names, everything, changed_since)
     request = BuildRequest(
         names=tuple(names or ()),
         everything=everything,
+        changed_since=changed_since,
         platforms=tuple(platforms or ()),
         offline=offline,
         record=record,

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from reprobuild.cli.opening import named_or_here, open_store, open_workspace
+from reprobuild.cli.choice import chosen_connectors
+from reprobuild.cli.opening import open_store, open_workspace
 from reprobuild.cli.planning import fresh_lock, planned
 from reprobuild.cli.settings import Settings
 
@@ -25,6 +26,7 @@ class BuildRequest:
 
     names: tuple[str, ...] = ()
     everything: bool = False
+    changed_since: str | None = None
     platforms: tuple[str, ...] = ()
     offline: bool = False
     record: bool = False
@@ -35,9 +37,10 @@ class BuildRequest:
 def run_build(request: BuildRequest, settings: Settings) -> int:
     """Do what *request* asks and return the exit code: 1 if an image is not what its lock records."""
     workspace = open_workspace(settings)
-    wanted = tuple(workspace.connectors) if request.everything else request.names
-    chosen = named_or_here(workspace, wanted, settings.directory)
+    chosen = chosen_connectors(request, workspace, settings)
     target = _destination(request.output, len(chosen))
+    if not chosen:
+        return _nothing(request)
     lock = fresh_lock(workspace, chosen)
     images = planned(workspace, lock, chosen, request.platforms)
     _check_target(target, images, len(chosen))
@@ -53,6 +56,14 @@ def run_build(request: BuildRequest, settings: Settings) -> int:
     if target is not None and not differs:
         _write(target, results, workspace, settings)
     return 1 if differs else 0
+
+
+def _nothing(request: BuildRequest) -> int:
+    if request.json:
+        from reprobuild.cli.built import print_results_json
+
+        print_results_json(())
+    return 0
 
 
 def _check_target(target: "FileReference | None", images: "Plan", connectors: int) -> None:

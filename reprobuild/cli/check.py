@@ -1,9 +1,11 @@
 """``reprobuild check``: rebuild from nothing under varied conditions, run hooks on two machines, and compare."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from reprobuild.cli.choice import ChangedSince, require_one_choice
 from reprobuild.cli.completion import connector_names, platform_names
 from reprobuild.cli.settings import Settings
 
@@ -30,26 +32,33 @@ _Vary = Annotated[
 
 
 @app.command(short_help="Rebuild from nothing under varied conditions and compare.")
-def check(
+def check(  # noqa: PLR0917 - options are not positional
     context: typer.Context,
     names: _Names = None,
     everything: Annotated[bool, typer.Option("--all", help="Check every connector.")] = False,
+    changed_since: ChangedSince = None,
     platforms: _Platforms = None,
     vary: _Vary = None,
     offline: Annotated[
         bool, typer.Option("--offline", envvar="REPROBUILD_OFFLINE", help="Use no network: what `fetch` has fetched.")
     ] = False,
+    keep: Annotated[
+        Path | None, typer.Option("--keep", metavar="DIR", help="Write images that differ into layouts below DIR.")
+    ] = None,
+    junit: Annotated[
+        Path | None, typer.Option("--junit", metavar="FILE", help="Write the answers to FILE as JUnit's XML.")
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Rebuild images from nothing, twice and more, and compare them with each other and with the locks.
 
     The builds differ in folder, order of files, umask, timezone, locale, hash seed, hostname, user, HOME,
     processors, clock and store. Every hook runs on two machines that differ, and what it left is compared
-    path by path. What could not be varied here is said. Exit with 1 if anything differs, if an image is not what
-    its lock records, or if a hook may use the network.
+    path by path. What could not be varied here is said, and why images differ. An image that cannot be rebuilt is
+    unknown. Exit with 1 if anything differs or is unknown, if an image is not what its lock records, or if a hook
+    may use the network.
     """
-    if everything and names:
-        raise typer.BadParameter("it is every connector already: leave out the names", param_hint="--all")
+    require_one_choice(names, everything, changed_since)
     from reprobuild.cli.checking import CheckRequest, list_conditions, run_check
 
     settings: Settings = context.obj
@@ -58,9 +67,12 @@ def check(
     request = CheckRequest(
         names=tuple(names or ()),
         everything=everything,
+        changed_since=changed_since,
         platforms=tuple(platforms or ()),
         vary=vary,
         offline=offline,
+        keep=keep,
+        junit=junit,
         json=json,
     )
     raise typer.Exit(run_check(request, settings))

@@ -8,9 +8,10 @@ from reprobuild.cli.opening import open_store
 if TYPE_CHECKING:
     from reprobuild.builder.build import Plan
     from reprobuild.lockfile import Lock
+    from reprobuild.oci.types import Platform
     from reprobuild.workspace import Workspace
 
-__all__ = ["fresh_lock", "planned"]
+__all__ = ["fresh_lock", "planned", "wanted_platforms"]
 
 
 def fresh_lock(workspace: "Workspace", chosen: Sequence[str]) -> "Lock":
@@ -30,18 +31,12 @@ def fresh_lock(workspace: "Workspace", chosen: Sequence[str]) -> "Lock":
     return lock
 
 
-def planned(
-    workspace: "Workspace",
-    lock: "Lock",
-    chosen: Sequence[str],
-    platforms: Sequence[str],
-) -> "Plan":
-    """Return the images of *chosen* for *platforms*, all of theirs if empty; raise SpecificationError for others."""
-    from reprobuild.builder.build import plan
+def wanted_platforms(workspace: "Workspace", chosen: Sequence[str], platforms: Sequence[str]) -> tuple["Platform", ...]:
+    """Return *platforms*, as they were written, if all of *chosen* are for them; else raise SpecificationError."""
     from reprobuild.errors import SpecificationError
     from reprobuild.oci.types import parse_platform
 
-    wanted = [parse_platform(text, where="--platform") for text in platforms]
+    wanted = tuple(parse_platform(text, where="--platform") for text in platforms)
     for name in chosen:
         known = workspace.connectors[name].platforms
         if unknown := [platform for platform in wanted if platform not in known]:
@@ -50,4 +45,12 @@ def planned(
                 where="--platform",
                 hint=f"it is for {', '.join(map(str, known))}; add the platform to the specification and lock again",
             )
+    return wanted
+
+
+def planned(workspace: "Workspace", lock: "Lock", chosen: Sequence[str], platforms: Sequence[str]) -> "Plan":
+    """Return the images of *chosen* for *platforms*, all of theirs if empty; raise SpecificationError for others."""
+    from reprobuild.builder.build import plan
+
+    wanted = wanted_platforms(workspace, chosen, platforms)
     return plan(workspace, lock, chosen, open_store(), platforms=wanted)

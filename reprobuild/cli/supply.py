@@ -16,11 +16,12 @@ from reprobuild.resolver.inputs import supply_inputs
 from reprobuild.store import Store
 
 if TYPE_CHECKING:
+    from reprobuild.builder.plan import PlannedImage
     from reprobuild.derivation import Derivation
     from reprobuild.oci.types import Platform
     from reprobuild.workspace import Workspace
 
-__all__ = ["supply", "supply_layers"]
+__all__ = ["supply", "supply_documents", "supply_layers"]
 
 
 async def supply(
@@ -50,19 +51,25 @@ async def supply(
     for name in dict.fromkeys(image.derivation.connector for image in images if image.manifest is None):
         await supply_inputs(workspace.connectors[name], lock.connectors[name], store, progress, offline)
     for image in images:
-        base, locked = image.derivation.base, image.derivation.base_platform
-        reference = parse_reference(base.image)
         if image.manifest is None and (platforms := _executing(image.derivation, store)):
+            base = image.derivation.base
             await fetch_base(workspace, base, store, progress=progress, offline=offline, platforms=platforms)
-        if locked.manifest in store and locked.config in store:
-            continue
-        if offline and isinstance(reference, RegistryReference):
-            continue  # The build says what is missing.
-        source = open_source(reference, root=workspace.root, environ=os.environ, registries=workspace.registries)
-        try:
-            await manifest_and_config(base, image.derivation.platform, source, store)
-        finally:
-            await source.close()
+        await supply_documents(image, workspace, store, offline=offline)
+
+
+async def supply_documents(image: "PlannedImage", workspace: "Workspace", store: Store, *, offline: bool) -> None:
+    """Have manifest and config of the base of *image* in *store*, if they can be had."""
+    base, locked = image.derivation.base, image.derivation.base_platform
+    reference = parse_reference(base.image)
+    if locked.manifest in store and locked.config in store:
+        return
+    if offline and isinstance(reference, RegistryReference):
+        return  # The build says what is missing.
+    source = open_source(reference, root=workspace.root, environ=os.environ, registries=workspace.registries)
+    try:
+        await manifest_and_config(base, image.derivation.platform, source, store)
+    finally:
+        await source.close()
 
 
 def _executing(derivation: "Derivation", store: Store) -> set["Platform"]:

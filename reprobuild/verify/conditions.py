@@ -5,20 +5,20 @@ from dataclasses import dataclass
 
 from reprobuild.errors import SpecificationError
 
-__all__ = ["CONDITIONS", "Conditions", "chosen_conditions", "conditions"]
+__all__ = ["CONDITIONS", "Conditions", "chosen_conditions", "conditions", "differing"]
 
 CONDITIONS = {
     "path": "the folder of the workspace",
-    "order": "the order in which folders list their files",
-    "umask": "the mode of new files: 022, 077",
+    "order": "the order in which the workspace's folders list their files",
+    "umask": "the mode of new files, and of the workspace's: 022, 077",
     "timezone": "TZ: UTC, fourteen hours east of it",
     "locale": "LANG and LC_ALL: C.UTF-8, POSIX",
     "hash-seed": "PYTHONHASHSEED: 0, 4242",
     "hostname": "the name of the machine",
-    "user": "who builds: you, nobody",
+    "user": "who builds: you, nobody; only where nothing is executed",
     "home": "HOME, and XDG_CACHE_HOME in it",
     "processors": "all that there are, one",
-    "clock": "today, a year ahead",
+    "clock": "today, a year ahead; the times of the workspace's files, too",
     "store": "empty, and with all layers of the build before",
 }
 """Each condition by name, and what it is in the first build and in the second."""
@@ -47,6 +47,25 @@ class Conditions:
     processors: int | None = None
     days: int = 0
     store: int | None = None
+
+
+def differing(one: Conditions, other: Conditions) -> tuple[str, ...]:
+    """Return by name in what *one* and *other* differ."""
+    members = {
+        "path": "path",
+        "order": "reverse",
+        "umask": "umask",
+        "timezone": "timezone",
+        "locale": "locale",
+        "hash-seed": "hash_seed",
+        "hostname": "hostname",
+        "user": "other_user",
+        "home": "home",
+        "processors": "processors",
+        "clock": "days",
+        "store": "store",
+    }
+    return tuple(name for name, member in members.items() if getattr(one, member) != getattr(other, member))
 
 
 def chosen_conditions(text: str | None) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -20,46 +20,78 @@ from reprobuild.errors import ContentError
 from reprobuild.store import Store
 from reprobuild.verify.conditions import Conditions
 
-__all__ = ["Rebuilt", "rebuild"]
+__all__ = ["ImageName", "Obstacle", "Rebuilt", "obstacle_of", "rebuild"]
+
+ImageName = tuple[str, str]
+"""A connector and a platform."""
 
 _PASSED_ON = ("NO_COLOR", "SSL_CERT_FILE", "REPROBUILD_RUNTIME")
 """Variables that a rebuild gets from here as they are: no byte of an image comes near them."""
 _LONGEST_ANSWER = 64 * 1024 * 1024
+_LINES = 12
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Obstacle:
+    """Why an image could not be rebuilt, and the next step."""
+
+    reason: str
+    hint: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rebuilt:
-    """The manifests that a rebuild gave, by connector and platform, and the store that holds them."""
+    """The manifests that a rebuild gave, what it could not build, and the store that holds what it made."""
 
     conditions: Conditions
     store: Store
-    manifests: Mapping[tuple[str, str], Digest]
+    manifests: Mapping[ImageName, Digest] = field(default_factory=dict)
+    obstacles: Mapping[ImageName, Obstacle] = field(default_factory=dict)
 
 
 async def rebuild(
-    conditions: Conditions, *, workspace: Path, store: Store, home: Path, words: Sequence[str], wrapper: Sequence[str]
-) -> Rebuilt:
-    """Run `reprobuild build` with *words* in *workspace*, with *store* and *home*, and return what it gave.
+    conditions: Conditions,
+    *,
+    workspace: Path,
+    store: Store,
+    home: Path,
+    images: Sequence[ImageName],
+    wrapper: Sequence[str],
+    given: Sequence[str] = (),
+) -> Mapping[ImageName, Digest] | Obstacle:
+    """Run `reprobuild build` for *images* in *workspace*, with *store* and *home*, and return what it gave.
 
-    *wrapper* is a command that runs the one after it: what gives a process another hostname, user or clock, or fewer
-    processors. Raises ContentError with the end of what the build wrote if it fails; cancelled, it ends the build.
+    Each of *images* is for every platform of them all. *wrapper* is a command that runs the one after it: what gives
+    a process another hostname, user or clock, or fewer processors. Variables that are *given* reach it as they are.
+    Cancelled, it ends the build.
     """
+    words = [*dict.fromkeys(connector for connector, _ in images)]
+    for platform in dict.fromkeys(platform for _, platform in images):
+        words += ["--platform", platform]
     command = [*wrapper, sys.executable, "-m", "reprobuild", "--quiet", "-C", str(workspace), "build"]
     command += [*words, "--offline", "--json"]
-    environ = _environ(conditions, store, home)
+    environ = _environ(conditions, store, home, given)
     # Another user may not enter the folder that we are in.
     done = await anyio.run_process(
         command, check=False, env=environ, cwd="/", stdin=subprocess.DEVNULL, umask=conditions.umask
     )
-    if done.returncode not in {0, 1} or len(done.stdout) > _LONGEST_ANSWER:
-        raise _failed(conditions, done.returncode, done.stderr)
-    return Rebuilt(conditions=conditions, store=store, manifests=_manifests(done.stdout, conditions))
+    if done.returncode not in {0, 1} or not done.stdout.strip() or len(done.stdout) > _LONGEST_ANSWER:
+        return obstacle_of(done.stderr.decode("utf-8", "replace"), done.returncode)
+    return _manifests(done.stdout, conditions)
 
 
-def _environ(conditions: Conditions, store: Store, home: Path) -> dict[str, str]:
-    given = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
+def obstacle_of(said: str, code: int) -> Obstacle:
+    """Return the errors and hints in what a command *said*; the end of it if there are none."""
+    lines = [line for line in said.strip().splitlines() if line.strip()]
+    errors = [line.removeprefix("error: ") for line in lines if line.startswith("error: ")]
+    hints = [line.removeprefix("hint: ") for line in lines if line.startswith("hint: ")]
+    reason = "; ".join(errors) or "\n".join(lines[-_LINES:]) or f"it ended with exit code {code}"
+    return Obstacle(reason=reason, hint="; ".join(hints) or None)
+
+
+def _environ(conditions: Conditions, store: Store, home: Path, given: Sequence[str]) -> dict[str, str]:
     return {
-        **given,
+        **{name: os.environ[name] for name in (*_PASSED_ON, *given) if name in os.environ},
         "PATH": os.environ.get("PATH", os.defpath),
         "HOME": str(home),
         "XDG_CACHE_HOME": str(home / "cache"),
@@ -74,7 +106,7 @@ def _environ(conditions: Conditions, store: Store, home: Path) -> dict[str, str]
     }
 
 
-def _manifests(answer: bytes, conditions: Conditions) -> dict[tuple[str, str], Digest]:
+def _manifests(answer: bytes, conditions: Conditions) -> dict[ImageName, Digest]:
     try:
         value: dict[str, Any] = json.loads(answer)
         return {
@@ -84,11 +116,3 @@ def _manifests(answer: bytes, conditions: Conditions) -> dict[tuple[str, str], D
         }
     except (ValueError, KeyError, TypeError) as error:
         raise ContentError("its answer cannot be read", where=f"rebuild {conditions.number}") from error
-
-
-def _failed(conditions: Conditions, code: int, said: bytes) -> ContentError:
-    text = said.decode("utf-8", "replace").strip().splitlines()
-    end = "\n".join(text[-12:]) or f"exit code {code}"
-    return ContentError(
-        f"it failed:\n{end}", where=f"rebuild {conditions.number}", hint="what failed stands above; build it by hand"
-    )
