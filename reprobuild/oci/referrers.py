@@ -4,7 +4,6 @@ OCI distribution-spec v1.1: a registry lists manifests by their subject; where o
 list, as an index under the tag ``sha256-<hex>`` (the referrers tag schema).
 """
 
-from dataclasses import replace
 from functools import partial
 
 import httpx
@@ -12,7 +11,6 @@ import httpx
 from reprobuild.canonical import Digest, canonical_json, digest_of, hex_of
 from reprobuild.errors import ContentError, NetworkError, SpecificationError
 from reprobuild.gathering import gathered
-from reprobuild.oci.artifact import plain_descriptor
 from reprobuild.oci.call import Call, drain, explained, read_limited
 from reprobuild.oci.refusal import refused
 from reprobuild.oci.registry_sink import RegistrySink
@@ -39,8 +37,10 @@ async def push_referrer(subject: Descriptor, manifest: Descriptor, source: Sourc
     await gathered([partial(sink.put, blob, source) for blob in blobs.values()], limit=_PARALLEL)
     listed = await sink.put_document(manifest, data)
     if listed != subject.digest:
-        entry = replace(
-            plain_descriptor(manifest),
+        entry = Descriptor(
+            media_type=manifest.media_type,
+            digest=manifest.digest,
+            size=manifest.size,
             annotations=parsed.annotations,
             artifact_type=parsed.artifact_type or parsed.config.media_type,
         )

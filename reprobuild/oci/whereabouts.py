@@ -38,6 +38,12 @@ class Whereabouts:
             if self._store is not None:
                 self._store.write_record(_KIND, _key(host, digest), {"repositories": known})
 
+    def expect(self, host: str, digest: Digest, repository: str) -> None:
+        """Note for this run that *repository* should have the blob, where base images come from."""
+        known = self._list(host, digest)
+        if repository not in known:
+            known.append(repository)
+
     def turn(self, host: str, digest: Digest) -> anyio.Lock:
         """Return what to hold while the blob is brought to *host*: who comes next can mount it."""
         return self._turns[host, digest]

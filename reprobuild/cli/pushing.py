@@ -1,0 +1,186 @@
+"""A push as it was asked for: which images, where to, under which tags. What `reprobuild push` does."""
+
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
+
+from reprobuild.cli.opening import named_or_here, open_store, open_workspace
+from reprobuild.cli.output import plain, say, say_json, size, styled, tell
+from reprobuild.cli.planning import fresh_lock, planned
+from reprobuild.cli.settings import Settings
+from reprobuild.cli.target import PushTarget, destinations, targets
+
+if TYPE_CHECKING:
+    from reprobuild.builder.build import BuildResult, Plan
+    from reprobuild.cli.progress import Display
+    from reprobuild.oci.publish import Published
+    from reprobuild.oci.source import Source
+    from reprobuild.oci.transfer import Transferred
+    from reprobuild.oci.whereabouts import Whereabouts
+    from reprobuild.store import Store
+    from reprobuild.workspace import Workspace
+
+__all__ = ["PushRequest", "run_push"]
+
+_PARALLEL = 4
+_STYLES = {"pushed": "good", "there": "quiet", "moved": "open"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PushRequest:
+    """The options of `reprobuild push`, as they were given; *words* are connectors and destinations."""
+
+    words: tuple[str, ...] = ()
+    everything: bool = False
+    tags: tuple[str, ...] = ()
+    latest: bool = False
+    force: bool = False
+    unrecorded: bool = False
+    json: bool = False
+
+
+def run_push(request: PushRequest, settings: Settings) -> int:
+    """Do what *request* asks and return the exit code."""
+    workspace, store = open_workspace(settings), open_store()
+    names, places = destinations(request.words, everything=request.everything)
+    wanted = tuple(workspace.connectors) if request.everything else names
+    chosen = named_or_here(workspace, wanted, settings.directory)
+    wishes = [
+        wish
+        for name in chosen
+        for wish in targets(
+            workspace.connectors[name], places, tags=request.tags, latest=request.latest, several=len(chosen) > 1
+        )
+    ]
+    images = planned(workspace, fresh_lock(workspace, chosen), chosen, ())
+    results = {result.connector: result for result in _built(images, store, chosen, request)}
+    from reprobuild.cli.loop import run_async
+    from reprobuild.cli.progress import open_display
+    from reprobuild.oci.whereabouts import Whereabouts
+
+    with open_display(settings) as display:
+        run = _Run(
+            images=images,
+            results=results,
+            workspace=workspace,
+            store=store,
+            display=display,
+            force=request.force,
+            whereabouts=Whereabouts(store),
+        )
+        published = run_async(partial(run.push, wishes), on_interrupt=display.close)
+    pairs = list(zip(wishes, published, strict=True))
+    _print_json(pairs) if request.json else _print(pairs, settings)
+    return 0
+
+
+def _built(images: "Plan", store: "Store", chosen: Sequence[str], request: PushRequest) -> tuple["BuildResult", ...]:
+    """Return the images as the store has them; raise LockError unless all are built, and recorded."""
+    from reprobuild.builder.build import finished
+    from reprobuild.errors import LockError
+
+    for image in images:
+        if image.manifest is None:
+            name = image.derivation.connector
+            hint = f"run `reprobuild build {'--all' if request.everything else ' '.join(chosen)}`"
+            raise LockError(f"the image for {image.derivation.platform} is not built", where=name, hint=hint)
+    results = finished(images, store) or ()
+    new = [result.connector for result in results if any(one.outcome != "verified" for one in result.images)]
+    if new and not request.unrecorded:
+        hint = f"run `reprobuild build {' '.join(new)} --record` and commit it; for a trial, add --unrecorded"
+        raise LockError("no lock records what was built, so nobody could verify it", where=", ".join(new), hint=hint)
+    return results
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Run:
+    """All pushes of one command: what one connector has sent, another need not."""
+
+    images: "Plan"
+    results: "dict[str, BuildResult]"
+    workspace: "Workspace"
+    store: "Store"
+    display: "Display"
+    force: bool
+    whereabouts: "Whereabouts"
+
+    async def push(self, wishes: Sequence[PushTarget]) -> "list[Published]":
+        """Return what became of each of *wishes*; the first that fails ends them all."""
+        from reprobuild.gathering import gathered
+
+        return await gathered([partial(self._push_one, wish) for wish in wishes], limit=_PARALLEL)
+
+    async def _push_one(self, wish: PushTarget) -> "Published":
+        from reprobuild.oci.publish import publish
+        from reprobuild.oci.registry_sink import RegistrySink
+
+        registries = self.workspace.registries
+        source = self._source(wish.connector)
+        sink = RegistrySink(
+            wish.host, wish.repository, environ=os.environ, whereabouts=self.whereabouts, registries=registries
+        )
+        try:
+            root = self.results[wish.connector].index
+            return await publish(root, wish.tags, source, sink, progress=self.display, force=self.force)
+        finally:
+            await sink.close()
+            await source.close()
+
+    def _source(self, connector: str) -> "Source":
+        """Return where the image is read: the store, and for base layers that it lacks the base's own place."""
+        from reprobuild.oci.held import Completed
+        from reprobuild.oci.open import open_source
+        from reprobuild.oci.reference import RegistryReference, parse_reference
+        from reprobuild.oci.types import parse_manifest
+        from reprobuild.verify.stored import Stored
+
+        mine = [image.derivation for image in self.images if image.derivation.connector == connector]
+        reference = parse_reference(mine[0].base.image)
+        manifests = [parse_manifest(self.store.read(one.base_platform.manifest)) for one in mine]
+        layers = {layer.digest: layer for manifest in manifests for layer in manifest.layers}
+        if isinstance(reference, RegistryReference):
+            for digest in layers:
+                self.whereabouts.expect(reference.host, digest, reference.repository)
+        stored = Stored(self.results[connector].index, self.store)
+        lacking = [digest for digest, layer in layers.items() if not self.store.has(digest, layer.size)]
+        if not lacking:
+            return stored
+        workspace = self.workspace
+        origin = open_source(reference, root=workspace.root, environ=os.environ, registries=workspace.registries)
+        return Completed(stored, self.store, dict.fromkeys(lacking, origin))
+
+
+def _print(pairs: "Sequence[tuple[PushTarget, Published]]", settings: Settings) -> None:
+    for wish, published in pairs:
+        for tag, outcome in published.tags.items():
+            word = styled(f"{outcome:<6}", _STYLES[outcome], sys.stdout, settings)
+            say(f"{word}  {plain(f'{wish.where}:{tag}')}  {published.root.digest}")
+    sys.stdout.flush()
+    if not settings.quiet:
+        total = _total(pairs)
+        tell(f"uploaded {size(total.uploaded)}, mounted {size(total.mounted)}; {size(total.there)} were there")
+
+
+def _print_json(pairs: "Sequence[tuple[PushTarget, Published]]") -> None:
+    pushed = [
+        {
+            "name": wish.connector,
+            "repository": wish.where,
+            "index": published.root.to_json(),
+            "tags": dict(published.tags),
+            "uploaded": published.transferred.uploaded,
+            "mounted": published.transferred.mounted,
+            "there": published.transferred.there,
+        }
+        for wish, published in pairs
+    ]
+    say_json({"pushed": pushed})
+
+
+def _total(pairs: "Sequence[tuple[PushTarget, Published]]") -> "Transferred":
+    from reprobuild.oci.transfer import Transferred
+
+    return sum((published.transferred for _, published in pairs), start=Transferred())
