@@ -63,6 +63,7 @@ SHELL = {
     "resolver/wheel_elf",
     "resolver/update",
     "resolver/uv",
+    "sbom/reading",
     "verify/reading",
     "verify/spool",
     "verify/streamed",

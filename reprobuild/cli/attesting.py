@@ -86,6 +86,9 @@ def _signer(path: Path) -> "CryptoSigner":
     from reprobuild.provenance.envelope import signer
     from reprobuild.store import machine_errors
 
+    if not path.is_file():
+        hint = "write one with `openssl genpkey -algorithm ed25519 -out key.pem`"
+        raise SpecificationError("there is no such key", where=str(path), hint=hint)
     with machine_errors(path), path.open("rb") as file:
         pem = file.read(_LONGEST_KEY)
     return signer(pem, where=str(path), passphrase=_asking(path))
