@@ -1,9 +1,11 @@
 """Layers read straight from a source, chunk by chunk, by code that runs in a thread; nothing of them is kept."""
 
+import math
 from collections.abc import AsyncIterator, Iterator, Mapping
+from concurrent.futures import CancelledError
 from contextlib import contextmanager
 
-from anyio import from_thread
+from anyio import CancelScope, current_effective_deadline, from_thread, get_cancelled_exc_class
 
 from reprobuild.canonical import Digest
 from reprobuild.errors import ContentError
@@ -39,8 +41,7 @@ class Streamed:
         try:
             yield _Stream(stream)
         finally:
-            if hasattr(stream, "aclose"):
-                from_thread.run(stream.aclose)
+            from_thread.run(_closed, stream)
 
     def chunks(self, digest: Digest) -> Iterator[bytes]:
         """Yield the bytes of the blob *digest*; ContentError at the end if they are not what it says."""
@@ -80,10 +81,25 @@ class _Stream:
         self._stream = stream
 
     def read(self, size: int, /) -> bytes:  # noqa: ARG002
-        return from_thread.run(self._next)
+        try:
+            return from_thread.run(self._next)
+        except CancelledError:
+            # Under its own name, what ends tasks is no error to be caught.
+            from_thread.check_cancelled()
+            raise
 
     async def _next(self) -> bytes:
+        # Whatever waits in a task that began after everything was cancelled is not told, and would wait forever.
+        if current_effective_deadline() == -math.inf:
+            raise get_cancelled_exc_class()
         async for chunk in self._stream:
             if chunk:
                 return chunk
         return b""
+
+
+async def _closed(stream: AsyncIterator[bytes]) -> None:
+    """Close *stream*, a generator, also if everything is cancelled."""
+    with CancelScope(shield=True):
+        if hasattr(stream, "aclose"):
+            await stream.aclose()
