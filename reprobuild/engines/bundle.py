@@ -45,7 +45,7 @@ class Bundle:
         self.log = self._memory / "log"
         self.invented: frozenset[str] = frozenset()
         self.unvaried: tuple[str, ...] = ()
-        self._mounted: dict[str, bool] = {}
+        self._mounted: dict[str, Path] = {}
 
     def prepare(self) -> Answer | None:
         """Mount everything; return an answer at once if the program is not there."""
@@ -138,7 +138,7 @@ class Bundle:
         ]
         for number, one in enumerate(self._one.mounts):
             bound.append(Bound(source=self._input(one, number), target=points.file(one.target)))
-            self._mounted[bound[-1].target] = one.executable
+            self._mounted[bound[-1].target] = Path(bound[-1].source)
         for number, secret in enumerate(self._one.secrets):
             source = self._memory / "bound" / f"secret-{number}"
             self._write(source, self._secret(secret.name), 0o400, self._one.uid, self._one.gid)

@@ -45,7 +45,8 @@ class Secret:
 class Execution:
     """One program, run once on a root filesystem.
 
-    ``layers`` are the root filesystem, lowest first. ``env`` is the whole environment. ``argv[0]`` is looked up in
+    ``layers`` are the root filesystem, lowest first. ``env`` is the whole environment; without a HOME, OCI runtimes
+    insist on one: then it is /root for root and / for others. ``argv[0]`` is looked up in
     ``env``'s PATH inside the root filesystem unless it holds a slash. ``uid``, ``gid`` and ``groups`` are those in
     the image. ``stdin`` is a blob; without one, standard input is empty. ``timeout`` is in seconds and no part of
     the key; neither is ``what``, the words for messages and progress: ``source-x: hooks/pre-install``.

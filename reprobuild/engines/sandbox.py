@@ -26,6 +26,10 @@ from reprobuild.store import Store, machine_errors
 
 __all__ = ["READY", "main"]
 
+_ALLOW = (
+    "allow it (sysctl user.max_user_namespaces, kernel.unprivileged_userns_clone, "
+    "kernel.apparmor_restrict_unprivileged_userns), or run reprobuild as root"
+)
 READY = "ready\n"
 """Is said by who is in a user namespace and waits for ids."""
 
@@ -63,15 +67,16 @@ def _enter_user_namespace() -> None:
     except OSError as error:
         raise MachineError(
             f"a user namespace cannot be made: {error.strerror}",
-            hint="allow it (sysctl user.max_user_namespaces, kernel.unprivileged_userns_clone, "
-            "kernel.apparmor_restrict_unprivileged_userns), or run reprobuild as root",
+            hint=_ALLOW,
         ) from error
     sys.stdout.write(READY)
     sys.stdout.flush()
 
 
 def _done(job: Job) -> Answer:
+    hint = "in a container, give it CAP_SYS_ADMIN (docker run --privileged), or run reprobuild outside of it"
     if os.getuid() != 0:
+        hint = _ALLOW
         os.setresgid(0, 0, 0)
         os.setresuid(0, 0, 0)
         end_with_parent(signal.SIGTERM)
@@ -82,7 +87,7 @@ def _done(job: Job) -> Answer:
     except OSError as error:
         raise MachineError(
             f"a mount namespace cannot be made: {error.strerror}",
-            hint="in a container, give it CAP_SYS_ADMIN (docker run --privileged), or run reprobuild outside of it",
+            hint=hint,
         ) from error
     maps = (Path(f"/proc/self/{name}").read_text(encoding="ascii") for name in ("uid_map", "gid_map"))
     flavour = flavour_of(*maps)

@@ -112,6 +112,8 @@ class _Seen:
             device=(os.major(found.st_rdev), os.minor(found.st_rdev)) if kind in {"character", "block"} else (0, 0),
             xattrs=tuple(_xattrs(place)),
         )
+        for text in (path.encode(), entry.target.encode(), *(value for _, value in entry.xattrs)):
+            self._guard.check(path, text)
         return Change(entry=entry, digest=self._content(path, place, found.st_size) if kind == "file" else None)
 
     def _meet(self, path: str, *, hides: bool) -> None:

@@ -26,7 +26,7 @@ def supervised(command: Sequence[str], job: Job, log: Path) -> Answer:
     adopt_orphans()
     child = os.fork()
     if child == 0:
-        _become(lambda: _first(command, job))
+        _become(lambda: _first(command, job, log), log)
     for stream in job.streams:
         os.close(stream)
     code = _waited(child, job.execution.timeout)
@@ -59,24 +59,24 @@ def _reaped() -> Iterator[tuple[int, int]]:
             return
 
 
-def _become(what: Callable[[], None]) -> None:
-    """Do *what* in this fork, which never returns."""
+def _become(what: Callable[[], None], log: Path) -> None:
+    """Do *what* in this fork, which never returns; *log* gets what the system refuses."""
     try:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         end_with_parent(signal.SIGKILL)
         what()
     except OSError as error:
-        os.write(2, f"reprobuild: {error}\n".encode())
+        log.write_text(json.dumps({"level": "fatal", "msg": str(error)}), encoding="utf-8")
     finally:
         os._exit(_FAULT)
 
 
-def _first(command: Sequence[str], job: Job) -> None:
+def _first(command: Sequence[str], job: Job, log: Path) -> None:
     """Start the runtime as the first of a PID namespace, which takes all others with it, and wait for it."""
     unshare(Namespace.PID)
     child = os.fork()
     if child == 0:
-        _become(lambda: _run(command, job))
+        _become(lambda: _run(command, job), log)
     for stream in job.streams:
         os.close(stream)
     _, status = os.waitpid(child, 0)
@@ -99,6 +99,7 @@ def _run(command: Sequence[str], job: Job) -> None:
 
 
 _FAULT = 125
+_NO_SANDBOX = "in a container, have it run with --privileged, or run reprobuild outside of it"
 _ENV = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "XDG_RUNTIME_DIR": "/run"}
 
 
@@ -139,6 +140,8 @@ def _explained(code: int, log: Path) -> Answer:
     message = _logged(log)
     if not message:
         return Answer(code=code)
+    if code == _FAULT:
+        raise MachineError(f"a sandbox cannot be made: {message[:500]}", hint=_NO_SANDBOX)
     short = re.sub(r"^.*?(unable to start container process|OCI runtime|executable file)", r"\1", message)
     for words, number in _NOT_RUNNABLE.items():
         if words in message.lower() and "exec" in message:

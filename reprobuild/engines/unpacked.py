@@ -36,6 +36,8 @@ def unpacked(layers: Sequence[RootLayer], store: Store, flavour: Flavour, *, scr
     found: list[Path] = []
     with machine_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
+        # An image may have programs that make whoever runs them root: nobody else walks in.
+        folder.chmod(0o700)
         for number, layer in enumerate(layers):
             place = f"{where}, layer {number + 1} ({layer.descriptor.digest})"
             with _alone(folder / f"{hex_of(layer.diff_id)}.lock"):

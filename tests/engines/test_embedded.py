@@ -2,11 +2,13 @@
 
 import os
 import socket
+from dataclasses import replace
 
 import anyio
 import pytest
 
-from reprobuild.errors import ContentError
+from reprobuild.engines.execution import ExecutionError, Mount, Secret
+from reprobuild.errors import ContentError, SpecificationError
 from tests.engines.conftest import Engine
 
 pytestmark = pytest.mark.anyio
@@ -88,3 +90,63 @@ async def test_what_no_layer_can_hold_is_refused(embedded: Engine, script: str, 
         await embedded.shell(script)
     assert words in str(caught.value)
     assert caught.value.hint
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        "cp /run/token /data/kept",
+        "ln -s $(cat /run/token) /data/kept",
+        "setfattr -n user.kept -v $(cat /run/token) data/file",
+        "(head -c 2000000 /dev/zero; cat /run/token) >/data/kept",
+    ],
+    ids=["file", "link", "xattr", "large"],
+)
+async def test_a_secret_that_is_left_is_refused(embedded: Engine, script: str) -> None:
+    execution = replace(
+        embedded.execution("nothing", secrets=(Secret(name="token", target="/run/token"),)), argv=("sh", "-ec", script)
+    )
+    with pytest.raises(ContentError, match="it left the secret token in /data/") as caught:
+        await embedded.executor.run(execution, secrets={"token": b"hunter2-s3cret"})
+    assert "hunter2" not in str(caught.value)
+
+
+async def test_a_secret_that_was_not_given(embedded: Engine) -> None:
+    with pytest.raises(SpecificationError, match="the secret token was not given"):
+        await embedded.run("nothing", secrets=(Secret(name="token", target="/run/token"),))
+
+
+async def test_a_folder_that_is_not_there_to_start_in(embedded: Engine) -> None:
+    with pytest.raises(ExecutionError, match="there is no folder /nowhere to start in") as caught:
+        await embedded.run("nothing", cwd="/nowhere")
+    assert caught.value.code == 126
+
+
+@pytest.mark.parametrize(("program", "code"), [("data/file", 126), ("/data/none", 127), ("/data/script", 0)])
+async def test_programs_by_path(embedded: Engine, program: str, code: int) -> None:
+    execution = embedded.execution("nothing", argv=(program,))
+    if code == 0:
+        assert (await embedded.executor.run(execution)).stdout == "ran\n"
+        return
+    with pytest.raises(ExecutionError) as caught:
+        await embedded.executor.run(execution)
+    assert caught.value.code == code
+
+
+async def test_a_script_whose_interpreter_is_not_there(embedded: Engine) -> None:
+    mount = Mount(target="/hook", digest=embedded.store.add(b"#!/nowhere/python\n"), executable=True)
+    with pytest.raises(ExecutionError, match="it could not be started") as caught:
+        await embedded.executor.run(embedded.execution("nothing", argv=("/hook",), mounts=(mount,)))
+    assert caught.value.code == 127
+
+
+async def test_a_mounted_script_is_run(embedded: Engine) -> None:
+    mount = Mount(target="/hooks/one/run", digest=embedded.store.add(b"#!/bin/sh\npwd; rm $0\n"), executable=True)
+    with pytest.raises(ExecutionError) as caught:
+        await embedded.executor.run(embedded.execution("nothing", argv=("/hooks/one/run",), mounts=(mount,)))
+    assert "busy" in caught.value.output
+
+
+async def test_without_a_home_there_is_one(embedded: Engine) -> None:
+    assert (await embedded.shell("echo $HOME", env={"PATH": "/bin"})).stdout == "/root\n"
+    assert (await embedded.shell("echo $HOME", env={"PATH": "/bin"}, uid=5, gid=5)).stdout == "/\n"
