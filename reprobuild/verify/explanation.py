@@ -58,7 +58,7 @@ def sides_of(verdict: Verdict, builds: Sequence[Rebuilt], store: Store) -> Sides
         return Sides(names=names, digests=(digest, other), stores=(one.store, two.store))
     if verdict.answer == "mismatch" and verdict.recorded is not None and verdict.recorded in store:
         number, digest = verdict.manifests[0]
-        names = "what the lock records", f"build {number}"
+        names = "recorded", f"build {number}"
         return Sides(names=names, digests=(verdict.recorded, digest), stores=(store, by_number[number].store))
     return None
 
