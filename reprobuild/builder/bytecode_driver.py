@@ -7,7 +7,7 @@ four bytes, the lowest first; the size is 0 for a file that does not compile.
 
 What a compiler writes depends on what its process did before: which names are interned, which objects are shared. So
 every file is compiled by a child of its own, forked from a parent that has compiled nothing, and what the parent has
-done nevertheless is made not to matter (`_letters`, `_strings`).
+done nevertheless is made not to matter (`_intern_letters`, `_strings`).
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from types import CodeType
 from typing import Any, Iterable, Iterator  # noqa: UP035 - Python 3.8
 from zipfile import ZipFile
 
-__all__: list[str] = []
+__all__ = ["main"]
 
 _OUTSTANDING = 4
 """Children for each processor: one that has finished waits until those before it are read."""
@@ -39,7 +39,7 @@ def main() -> int:
         sys.stderr.write("PYTHONHASHSEED is not 0, or Python optimises\n")
         return 2
     wheels = json.loads(sys.stdin.buffer.read())
-    letters = _letters()
+    _intern_letters()
     gc.collect()
     gc.disable()
     gc.freeze()
@@ -51,15 +51,16 @@ def main() -> int:
             for pyc in islice(compiled, len(wheel["files"])):
                 file.write(len(pyc).to_bytes(_SIZE, "little"))
                 file.write(pyc)
-    return 0 if letters else 1
+    return 0
 
 
-def _letters() -> list[str]:
-    """Intern and return all strings of one Latin-1 character.
+def _intern_letters() -> None:
+    """Intern all strings of one Latin-1 character.
 
     There is one object of each in a process, and before Python 3.13 marshal tells whether anybody has interned it.
     """
-    return [sys.intern(chr(number)) for number in range(256)]
+    for number in range(256):
+        sys.intern(chr(number))
 
 
 def _header() -> bytes:

@@ -78,7 +78,7 @@ def uncompiled(derivations: Sequence[Derivation], store: Store) -> Uncompiled:
 def compiling_platform(base: BaseImage) -> Platform:
     """Return the platform that *base* compiles on, for all platforms: this machine's own, or else its first.
 
-    A .pyc file of one exact Python holds the same bytes wherever it was compiled (docs/adr/0007).
+    A .pyc file of one exact Python holds the same bytes wherever it was compiled (docs/adr/0010).
     """
     return min(base.platforms, key=lambda platform: (not runs_natively(platform), str(platform)))
 

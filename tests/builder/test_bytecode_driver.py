@@ -129,7 +129,7 @@ def test_what_else_the_process_has_loaded_does_not_show(tmp_path: Path, wheel: P
         "words = [sys.intern(word) for word in ('once_only_name', 'header_offset', 'gamma', '[', '.', '\\u00e9')]\n"
         "spec = importlib.util.spec_from_file_location('driver', sys.argv[1])\n"
         "driver = importlib.util.module_from_spec(spec); spec.loader.exec_module(driver)\n"
-        "letters = driver._letters()\n"
+        "driver._intern_letters()\n"
         "sys.stdout.buffer.write(driver._pyc(open(sys.argv[2], 'rb').read(), sys.argv[3]))\n"
     )
     for name, pyc in zip(MODULES, files, strict=True):
