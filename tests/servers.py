@@ -4,11 +4,12 @@ import base64
 import datetime
 import json
 import re
+import socket
 import subprocess
 import threading
 import urllib.parse
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -193,6 +194,24 @@ class Exchange:
     def form(self) -> dict[str, list[str]]:
         return urllib.parse.parse_qs(self.body.decode())
 
+    @property
+    def is_cut(self) -> bool:
+        """Whether the client went away in the middle of the body."""
+        return len(self.body) < int(self.headers.get("content-length") or 0)
+
+    def hang_up(self) -> None:
+        """Close the connection without another word."""
+        self.handler.close_connection = True
+        with suppress(OSError):
+            self.handler.connection.shutdown(socket.SHUT_RDWR)
+
+    def stall(self) -> None:
+        """Say nothing until the client goes away."""
+        self.handler.close_connection = True
+        with suppress(OSError):
+            while self.handler.connection.recv(1):
+                pass
+
     def send(self, status: int, body: bytes = b"", *, length: int | None = None, **headers: str) -> None:
         """Answer with *body*; *length* lies about it. Underscores in names of *headers* are hyphens."""
         self.handler.send_response(status)
@@ -248,10 +267,10 @@ def serve(answer: Callable[[Exchange], None], *, address: str = "127.0.0.1") -> 
             server.exchanges.append(exchange)
             try:
                 answer(exchange)
-            except (BrokenPipeError, ConnectionResetError):
+            except (BrokenPipeError, ConnectionResetError, TimeoutError):
                 self.close_connection = True  # The client has heard enough.
 
-        do_GET = do_HEAD = do_POST = answer  # noqa: N815
+        do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = answer  # noqa: N815
 
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002
             pass
