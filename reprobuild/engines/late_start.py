@@ -15,14 +15,14 @@ def run_late(command: Sequence[str], env: Mapping[str, str], pids: int) -> int:
     For the first process of a PID namespace, to whom the program is left when the runtime that made it ends.
     """
     *options, _, _, bundle, name = command
-    pid_file = Path(bundle) / "pid"
-    code = _ended(_started([*options, "create", "--pid-file", str(pid_file), "--bundle", bundle, name], env))
-    if code != 0:
+    pid_file, codes = Path(bundle) / "pid", dict[int, int]()
+    created = _started([*options, "create", "--pid-file", str(pid_file), "--bundle", bundle, name], env)
+    if (code := _ended(created, codes)) != 0:
         return code
     program = int(pid_file.read_text(encoding="ascii"))
-    _ended(_spent(program, pids))
-    code = _ended(_started([*options, "start", name], env))
-    return code or _ended(program)
+    _ended(_spent(program, pids), codes)
+    code = _ended(_started([*options, "start", name], env), codes)
+    return code or _ended(program, codes)
 
 
 def _started(command: Sequence[str], env: Mapping[str, str]) -> int:
@@ -51,10 +51,10 @@ def _spent(program: int, pids: int) -> int:
     return child
 
 
-def _ended(child: int) -> int:
-    """Wait for *child*, and for whatever else ends meanwhile; return its exit code as a shell counts it."""
-    while True:
+def _ended(child: int, codes: dict[int, int]) -> int:
+    """Wait for *child*; return its exit code as a shell counts it. *codes* are those of all that ended so far."""
+    while child not in codes:
         pid, status = os.waitpid(-1, 0)
-        if pid == child:
-            code = os.waitstatus_to_exitcode(status)
-            return code if code >= 0 else 128 - code
+        code = os.waitstatus_to_exitcode(status)
+        codes[pid] = code if code >= 0 else 128 - code
+    return codes[child]

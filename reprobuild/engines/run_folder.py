@@ -16,21 +16,24 @@ def run_folder(beside: Path) -> Iterator[Path]:
     """Make a folder in *beside* that is locked for as long as the block lasts, and remove it."""
     beside.mkdir(parents=True, exist_ok=True)
     _sweep(beside)
+    path, handle = _locked(beside)
+    try:
+        yield path
+    finally:
+        _remove(path)
+        os.close(handle)
+
+
+def _locked(beside: Path) -> tuple[Path, int]:
+    """Make a folder and lock it, which somebody else who sweeps may come between."""
     while True:
         path = beside / uuid4().hex
         path.mkdir(mode=0o700)
-        handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
+        with suppress(FileNotFoundError):
+            handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
             fcntl.flock(handle, fcntl.LOCK_EX)
-            if not _is(path, handle):
-                # Somebody swept it before it was locked.
-                continue
-            try:
-                yield path
-            finally:
-                _remove(path)
-            return
-        finally:
+            if _is(path, handle):
+                return path, handle
             os.close(handle)
 
 
