@@ -64,7 +64,7 @@ def base_name(
     defined: Mapping[str, BaseSpec],
     bases: Mapping[str, BaseSpec],
 ) -> str:
-    """Return the base that the settings name, or else the metadata, or else the only one there is."""
+    """Return the base that the settings name, or else the metadata, or else the only one that is no mere builder."""
     if settings.base is not None:
         if settings.base not in bases:
             hint = suggestion(settings.base, bases) or f"defined: {', '.join(sorted(bases)) or 'none'}"
@@ -73,8 +73,9 @@ def base_name(
     implicit = _named(folder) if folder else None
     if implicit is not None:
         return implicit.name
-    if len(defined) == 1:
-        return next(iter(defined))
+    builders = {base.builder for base in defined.values() if base.builder != base.name}
+    if len(found := defined.keys() - builders) == 1 or len(found := defined.keys()) == 1:
+        return next(iter(found))
     if defined:
         raise SpecificationError("names no base", where=where, hint=f"set base to one of {', '.join(sorted(defined))}")
     raise SpecificationError(

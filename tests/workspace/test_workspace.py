@@ -575,3 +575,16 @@ def test_reading_loads_nothing_heavy(tmp_path: Path) -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_a_base_that_only_builds_sdists_is_not_asked_about(tmp_path: Path) -> None:
+    text = """\
+connector.x = {requirements = ["a"]}
+[base.slim]
+image = "docker.io/library/python:3.11-slim"
+builder = "build"
+[base.build]
+image = "docker.io/library/python:3.11"
+"""
+    (tmp_path / "reprobuild.toml").write_text(text)
+    assert read_workspace(tmp_path).connectors["x"].base == "slim"
