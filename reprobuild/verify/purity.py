@@ -82,7 +82,7 @@ async def impurity(
         await hooked_layers(derivation, store, Kit(executions=executions, secrets=lambda _: secrets))
         if recorder is recorders[0]:
             # A clock that is read in seconds has to have gone on.
-            await anyio.sleep(_TICK - (anyio.current_time() - started))
+            await anyio.sleep(max(0.0, _TICK - (anyio.current_time() - started)))
     first, second = (recorder.runs for recorder in recorders)
     return next(_differences(first, second, store), None), len(first)
 
