@@ -10,7 +10,6 @@ import tarfile
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from functools import partial
 from typing import IO, Literal, Protocol, cast
 
 from reprobuild.builder.tree import Entry, Kind, checked_path
@@ -32,6 +31,14 @@ _XATTR = "SCHILY.xattr."
 """What GNU tar, Go and we begin the pax keyword of an extended attribute with."""
 _OPAQUE = ".wh..wh..opq"
 _WHITEOUT = ".wh."
+_KINDS: dict[bytes, Kind] = {
+    tarfile.DIRTYPE: "directory",
+    tarfile.SYMTYPE: "symlink",
+    tarfile.LNKTYPE: "hardlink",
+    tarfile.CHRTYPE: "character",
+    tarfile.BLKTYPE: "block",
+    tarfile.FIFOTYPE: "fifo",
+}
 _TAR_FAULTS = (tarfile.TarError, EOFError, IndexError, OverflowError, RecursionError, ValueError, struct.error)
 
 
@@ -62,7 +69,10 @@ class LayerFile:
 
     def chunks(self) -> Iterator[bytes]:
         """Yield the bytes of a file, which can be read once, before the next entry is asked for."""
-        return iter(partial(self.content.read, STEP), b"") if self.content is not None else iter(())
+        left = self.entry.size
+        while self.content is not None and left > 0 and (chunk := self.content.read(min(STEP, left))):
+            left -= len(chunk)
+            yield chunk
 
 
 def layer_files(
@@ -169,16 +179,8 @@ def _path(member: tarfile.TarInfo, where: str) -> str:
 
 
 def _kind(member: tarfile.TarInfo, where: str) -> Kind:
-    kinds: dict[bytes, Kind] = {
-        tarfile.DIRTYPE: "directory",
-        tarfile.SYMTYPE: "symlink",
-        tarfile.LNKTYPE: "hardlink",
-        tarfile.CHRTYPE: "character",
-        tarfile.BLKTYPE: "block",
-        tarfile.FIFOTYPE: "fifo",
-    }
     if member.isreg():
         return "file"
-    if (kind := kinds.get(member.type)) is not None:
+    if (kind := _KINDS.get(member.type)) is not None:
         return kind
     raise ContentError(f"unknown type of entry {member.type!r}: {member.name[:200]!r}", where=where)

@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Callable, Iterator
 
-from reprobuild.canonical import Digest, hex_of
+from reprobuild.canonical import Digest, digest_of, hex_of
 from reprobuild.errors import ContentError
 from reprobuild.image.index import IndexedFile, RootLayer, remember_index
 from reprobuild.image.layer_files import Blobs, LayerFile, layer_files
@@ -70,12 +70,13 @@ def _indexed(file: LayerFile, spool: Spool, is_kept: Callable[[str, int], bool])
     entry = file.entry
     if entry.kind != "file" or file.hides:
         return IndexedFile(entry=entry, hides=file.hides, mtime=file.mtime)
-    found, kept, keep = hashlib.sha256(), list[bytes](), is_kept(entry.path, entry.size)
-    for chunk in file.chunks():
-        found.update(chunk)
-        if keep:
-            kept.append(chunk)
-    digest = Digest("sha256:" + found.hexdigest())
-    if keep:
-        spool.add(digest, b"".join(kept))
+    if is_kept(entry.path, entry.size):
+        data = b"".join(file.chunks())
+        digest = digest_of(data)
+        spool.add(digest, data)
+    else:
+        found = hashlib.sha256()
+        for chunk in file.chunks():
+            found.update(chunk)
+        digest = Digest("sha256:" + found.hexdigest())
     return IndexedFile(entry=entry, mtime=file.mtime, digest=digest)

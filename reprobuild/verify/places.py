@@ -53,11 +53,13 @@ def is_package_database(path: str) -> bool:
 
 def is_telling(path: str, size: int) -> bool:
     """Say whether the contents of a file of *size* bytes at *path* may say why they differ."""
+    if size <= _SMALL:
+        return True
     if path.endswith((".pyc", ".pyo")):
         return size <= _MIB
     if path.endswith(".dist-info/RECORD") or is_package_database(path):
         return size <= 16 * _MIB
-    return size <= (8 * _MIB if path.endswith(_ARCHIVES) else _SMALL)
+    return size <= 8 * _MIB and path.endswith(_ARCHIVES)
 
 
 def source_of(path: str) -> str | None:
