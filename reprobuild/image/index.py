@@ -60,8 +60,10 @@ def remember_index(diff_id: Digest, files: Sequence[IndexedFile], store: Store) 
     """Keep *files*, all that a layer of that *diff_id* holds, in *store*: for whoever had to read it anyway."""
     # ASCII, since a name need not be UTF-8: tarfile gives such bytes as lone surrogates.
     value = {"format": _FORMAT, "files": [_to_json(file) for file in files]}
-    blob = store.add(json.dumps(value, separators=(",", ":")).encode("ascii"))
-    store.write_record("index", _key(diff_id), {"blob": blob})
+    # Not flushed to the disk: that would take all that was just unpacked along, and it is read by its digest only.
+    with store.writer(flushed=False) as writer:
+        writer.write(json.dumps(value, separators=(",", ":")).encode("ascii"))
+    store.write_record("index", _key(diff_id), {"blob": writer.digest})
 
 
 def known_index(diff_id: Digest, store: Store) -> tuple[IndexedFile, ...] | None:
