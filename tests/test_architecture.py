@@ -45,6 +45,7 @@ SHELL = {
     "oci/refusal",
     "oci/registry",
     "oci/registry_sink",
+    "oci/repository",
     "oci/retry",
     "oci/transport",
     "oci/upload",

@@ -16,7 +16,10 @@ from reprobuild.cli.settings import Color, Settings
 
 __all__ = ["app", "run_app"]
 
-_COMMANDS = ("init", "lock", "fetch", "build", "check", "diff", "push", "sbom", "attest", "store", "doctor")
+_COMMANDS = (
+    *("init", "lock", "fetch", "build", "check", "diff", "push", "pull", "copy", "sbom", "attest", "store"),
+    "doctor",
+)
 """In the order of the help; each is a module of this package with an ``app``."""
 
 

@@ -108,6 +108,10 @@ class Layout:
         """Yield the bytes of *descriptor*, checked; see Source."""
         return checked(in_thread(self._blob(descriptor)), descriptor, where=self._where)
 
+    async def listed(self) -> tuple[Descriptor, ...]:
+        """Return all that `index.json` lists."""
+        return self._listed()
+
     async def close(self) -> None:
         """Close the files."""
         self._files.close()

@@ -14,6 +14,7 @@ from reprobuild.gathering import gathered
 from reprobuild.oci.call import Call, drain, explained, read_limited
 from reprobuild.oci.refusal import refused
 from reprobuild.oci.registry_sink import RegistrySink
+from reprobuild.oci.repository import Repository
 from reprobuild.oci.source import DOCUMENT_LIMIT, Source, read
 from reprobuild.oci.types import INDEX, Descriptor, Index, parse_index, parse_manifest
 
@@ -47,40 +48,40 @@ async def push_referrer(subject: Descriptor, manifest: Descriptor, source: Sourc
         await _enlist(subject, entry, sink)
 
 
-async def referrers(subject: Descriptor, sink: RegistrySink) -> tuple[Descriptor, ...]:
-    """Return the manifests in the repository of *sink* that refer to *subject*, with artifact types and annotations."""
-    target: str | httpx.URL = f"/v2/{sink.repository}/referrers/{subject.digest}"
+async def referrers(subject: Descriptor, place: Repository) -> tuple[Descriptor, ...]:
+    """Return the manifests in the repository *place* that refer to *subject*, with artifact types and annotations."""
+    target: str | httpx.URL = f"/v2/{place.repository}/referrers/{subject.digest}"
     found: dict[Digest, Descriptor] = {}
     for _ in range(_MOST_PAGES):
         call = Call(method="GET", target=target, headers={"Accept": INDEX})
-        tries = sink.transport.tries()
-        response = await sink.transport.send(call, tries)
+        tries = place.transport.tries()
+        response = await place.transport.send(call, tries)
         if response.status_code == 404:
             await drain(response)
-            return await _tagged(subject, sink)
+            return await _tagged(subject, place)
         if response.status_code != 200:
-            raise refused(response, (await explained(response)).clause, sink.transport, where=sink.where)
-        following = sink.transport.next_page(response)
+            raise refused(response, (await explained(response)).clause, place.transport, where=place.where)
+        following = place.transport.next_page(response)
         try:
             data = await read_limited(response, DOCUMENT_LIMIT + 1)
         except httpx.TransportError as error:
-            await tries.again(sink.transport.failure(error))
+            await tries.again(place.transport.failure(error))
             continue
-        found |= {item.digest: item for item in _parsed(data, sink.where).manifests}
+        found |= {item.digest: item for item in _parsed(data, place.where).manifests}
         if following is None:
             return tuple(found.values())
         target = following
-    raise ContentError("the list of referrers has no end", where=sink.where)
+    raise ContentError("the list of referrers has no end", where=place.where)
 
 
-async def _tagged(subject: Descriptor, sink: RegistrySink) -> tuple[Descriptor, ...]:
+async def _tagged(subject: Descriptor, place: Repository) -> tuple[Descriptor, ...]:
     """Return the referrers that the tag of *subject* lists."""
-    reader = sink.reader(_tag(subject))
+    reader = place.reader(_tag(subject))
     try:
         root = await reader.resolve()
     except SpecificationError:
         return ()
-    return _parsed(await read(reader, root), sink.where).manifests
+    return _parsed(await read(reader, root), place.where).manifests
 
 
 async def _enlist(subject: Descriptor, entry: Descriptor, sink: RegistrySink) -> None:

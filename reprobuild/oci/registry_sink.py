@@ -7,14 +7,12 @@ import httpx
 from reprobuild.canonical import Digest
 from reprobuild.errors import ContentError, NetworkError
 from reprobuild.oci.call import Call, drain, explained
-from reprobuild.oci.reference import RegistryReference
 from reprobuild.oci.refusal import refused
 from reprobuild.oci.registries import Registries
-from reprobuild.oci.registry import Registry
+from reprobuild.oci.repository import Repository
 from reprobuild.oci.retry import Patience
 from reprobuild.oci.sink import Placed
 from reprobuild.oci.source import Source, read
-from reprobuild.oci.transport import Transport
 from reprobuild.oci.types import INDEX_TYPES, MANIFEST_TYPES, Descriptor
 from reprobuild.oci.upload import Upload
 from reprobuild.oci.whereabouts import Whereabouts
@@ -26,7 +24,7 @@ _DOCUMENT_TYPES = INDEX_TYPES | MANIFEST_TYPES
 _DAMAGED = frozenset({"DIGEST_INVALID", "SIZE_INVALID"})
 
 
-class RegistrySink:
+class RegistrySink(Repository):
     """The repository *repository* of the registry *host*; a Sink.
 
     *whereabouts* says which repositories of the registry have which blobs, and learns it. *registries* are users'
@@ -43,17 +41,10 @@ class RegistrySink:
         registries: Registries | None = None,
         patience: Patience | None = None,
     ) -> None:
-        self.host, self.repository = host, repository
-        self._environ = environ
-        self.whereabouts = whereabouts or Whereabouts()
-        self.where = f"{host}/{repository}"
-        self.transport = Transport(
-            host,
-            f"repository:{repository}:pull,push",
-            environ=environ,
-            registries=registries or Registries(),
-            patience=patience or Patience(),
+        super().__init__(
+            host, repository, environ=environ, registries=registries, patience=patience, actions="pull,push"
         )
+        self.whereabouts = whereabouts or Whereabouts()
 
     async def put(self, descriptor: Descriptor, source: Source, *, task: Task | None = None) -> Placed:
         """Have *descriptor* there; see Sink."""
@@ -92,16 +83,6 @@ class RegistrySink:
             else:
                 message = await self._damage(response)
             await tries.again(NetworkError(f"the registry {message}", where=self.where, hint="try again"))
-
-    def reader(self, name: str) -> Registry:
-        """Return the source of what *name*, a tag or a digest, leads to; it lives as long as this sink."""
-        parts = {"digest": Digest(name)} if name.startswith("sha256:") else {"tag": name}
-        reference = RegistryReference(host=self.host, repository=self.repository, **parts)
-        return Registry(reference, environ=self._environ, transport=self.transport)
-
-    async def close(self) -> None:
-        """Close all connections."""
-        await self.transport.close()
 
     async def _has_document(self, digest: Digest) -> bool:
         """Say whether the repository has the manifest or index *digest*."""
