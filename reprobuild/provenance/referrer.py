@@ -10,8 +10,9 @@ from typing import Any
 
 from reprobuild.canonical import canonical_json, digest_of
 from reprobuild.oci.types import MANIFEST, Descriptor
+from reprobuild.store import Store
 
-__all__ = ["EMPTY", "Referrer", "referrer"]
+__all__ = ["EMPTY", "Referrer", "keep_referrer", "referrer"]
 
 EMPTY = b"{}"
 """The bytes of the empty config."""
@@ -55,3 +56,11 @@ def referrer(
     data = canonical_json(value | {"annotations": said} if said else value)
     descriptor = Descriptor(media_type=MANIFEST, digest=digest_of(data), size=len(data))
     return Referrer(data=data, descriptor=descriptor, blobs=((config, EMPTY), (layer, document)))
+
+
+def keep_referrer(one: Referrer, store: Store) -> Descriptor:
+    """Put *one* and its blobs into *store*, from where it is pushed, and return its descriptor."""
+    for _, data in one.blobs:
+        store.add(data)
+    store.add(one.data)
+    return one.descriptor

@@ -12,8 +12,10 @@ from cyclonedx.validation.json import JsonStrictValidator
 from reprobuild.oci.layout import write_layout
 from reprobuild.store import Store
 from tests.cli.project import Project
+from tests.conftest import Run
 from tests.resolver.base_images import debian, image, index
 from tests.sbom.images import DEBIAN, metadata
+from tests.servers import RunningRegistry
 
 
 @pytest.fixture
@@ -70,6 +72,19 @@ def test_an_image_that_others_have_built(built: Project, elsewhere: str) -> None
     found = {one["name"]: one["version"] for one in done.json["components"]}
     assert found == {"debian": "12", "idna": "3.7", "idna-ssl": "1.1", "python": "3.11.2"}
     assert done.json["metadata"]["component"]["name"] == "one"
+
+
+def test_an_image_in_a_registry(built: Project, elsewhere: str, registry: RunningRegistry, run: Run) -> None:
+    place = f"{registry.host}/team/one"
+    run("skopeo", "copy", "--dest-tls-verify=false", "--all", elsewhere, f"docker://{place}:1.0")
+    done = built.run("sbom", f"{place}:1.0")
+    assert done.code == 0
+    image = done.json["metadata"]["component"]
+    digest = image["hashes"][0]["content"]
+    assert (image["name"], image["version"]) == (place, f"sha256:{digest}")
+    assert image["purl"].startswith(f"pkg:oci/one@sha256:{digest}?arch=amd64&repository_url=")
+    assert done.json["components"] == built.run("sbom", elsewhere).json["components"]
+    assert built.run("sbom", f"{place}:2.0").code == 2
 
 
 def test_which_version_is_in_it(built: Project, elsewhere: str) -> None:
