@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from reprobuild.oci.reference import FileReference
     from reprobuild.workspace import Workspace
 
-__all__ = ["BuildRequest", "run_build"]
+__all__ = ["BuildRequest", "build_images", "run_build"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,26 +90,36 @@ def _realised(
     results = finished(images, store)
     if results is not None and not whole:
         return results
-    from reprobuild.builder.build import build as build_all
-    from reprobuild.cli.kit import open_kit
     from reprobuild.cli.loop import run_async
     from reprobuild.cli.progress import open_display
-    from reprobuild.cli.supply import supply, supply_layers
+    from reprobuild.cli.supply import supply_layers
 
     with open_display(settings) as display:
 
         async def work() -> tuple["BuildResult", ...]:
-            await supply(images, workspace, lock, store, progress=display, offline=offline)
-            kit = None
-            if any(image.derivation.hooks or image.derivation.bytecode != "none" for image in images):
-                kit = open_kit(workspace, store, display, settings)
-            built = await build_all(images, store, display, workers=len(os.sched_getaffinity(0)), kit=kit)
+            built = await build_images(images, workspace, lock, settings, display, offline=offline)
             await _require_contracts(images, built, workspace, display)
             if whole:
                 await supply_layers(images, workspace, store, progress=display, offline=offline)
             return built
 
         return run_async(work, on_interrupt=display.close)
+
+
+async def build_images(
+    images: "Plan", workspace: "Workspace", lock: "Lock", settings: Settings, display: "Display", *, offline: bool
+) -> tuple["BuildResult", ...]:
+    """Return what building *images* gives, with all that this takes brought into the user's store before."""
+    from reprobuild.builder.build import build
+    from reprobuild.cli.kit import open_kit
+    from reprobuild.cli.supply import supply
+
+    store = open_store()
+    await supply(images, workspace, lock, store, progress=display, offline=offline)
+    kit = None
+    if any(image.derivation.hooks or image.derivation.bytecode != "none" for image in images):
+        kit = open_kit(workspace, store, display, settings)
+    return await build(images, store, display, workers=len(os.sched_getaffinity(0)), kit=kit)
 
 
 async def _require_contracts(

@@ -15,7 +15,7 @@ from reprobuild.verify.images import view_of
 from reprobuild.verify.index_view import IndexView, index_differences
 from reprobuild.verify.reading import Origin, Texts, compare_images
 
-__all__ = ["compare"]
+__all__ = ["compare", "view_of"]
 
 
 async def compare(
