@@ -49,16 +49,19 @@ def sum_of(layers: Iterable[tuple[int, Sequence[IndexedFile]]], *, unknown: int 
     """
     files: dict[str, Placed] = {}
     hidden: dict[str, int] = {}
+    folders: set[str] = set()
     for number, entries in layers:
         hides = [file for file in entries if file.hides]
         if hides and files:
             files = _without(files, hides)
         hidden |= {file.entry.path + ("/" if file.hides == "below" else ""): number for file in hides}
         added = {file.entry.path: Placed(file, number) for file in entries if not file.hides}
-        flat = {path for path, one in added.items() if one.file.entry.kind != "directory"}
-        if files and flat:
-            files = {path: one for path, one in files.items() if not _is_below(path, flat)}
+        cut = {path for path in folders & added.keys() if added[path].file.entry.kind != "directory"}
+        if cut:
+            files = {path: one for path, one in files.items() if not _is_below(path, cut)}
         files |= added
+        for path in added:
+            _add_parents(path, folders)
     heard = {path: number for path, number in hidden.items() if unknown is not None and number > unknown}
     return LayerSum(files=files, hidden=heard)
 
@@ -72,6 +75,12 @@ def _without(files: dict[str, Placed], hides: Iterable[IndexedFile]) -> dict[str
         for path, one in files.items()
         if path not in paths and not _is_below(path, paths) and not _is_below(path, folders)
     }
+
+
+def _add_parents(path: str, folders: set[str]) -> None:
+    """Add the directories that lead to *path* to *folders*, as far as they are not there."""
+    while (end := path.rfind("/")) > 0 and (path := path[:end]) not in folders:
+        folders.add(path)
 
 
 def _is_below(path: str, folders: set[str]) -> bool:
