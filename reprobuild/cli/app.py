@@ -17,7 +17,7 @@ from reprobuild.cli.settings import Color, Settings
 __all__ = ["app", "run_app"]
 
 _COMMANDS = (
-    *("init", "lock", "fetch", "build", "check", "diff", "push", "pull", "copy", "sbom", "attest", "store"),
+    *("init", "lock", "fetch", "build", "check", "diff", "verify", "push", "pull", "copy", "sbom", "attest", "store"),
     "doctor",
 )
 """In the order of the help; each is a module of this package with an ``app``."""
