@@ -41,11 +41,20 @@ _ISSUER, _SERVICE = "token service of the tests", "registry of the tests"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunningRegistry:
-    """A Distribution registry at *host* (``127.0.0.1:PORT``); ``user`` is empty if it asks nobody."""
+    """A Distribution registry at *host* (``127.0.0.1:PORT``); ``user`` is empty if it asks nobody.
+
+    ``log`` is its access log.
+    """
 
     host: str
     user: str = ""
     password: str = ""
+    log: Path = Path()
+
+    def asked(self, method: str, path: str) -> list[str]:
+        """Return the requests of *method*, as the access log has them, whose path holds *path* and that went well."""
+        lines = re.findall(r'"([A-Z]+) (\S+) HTTP/1\.1" 2\d\d', self.log.read_text())
+        return [target for said, target in lines if said == method and path in target]
 
     def login(self, folder: Path) -> dict[str, str]:
         """Write Docker's configuration into *folder*, as `docker login` would; return the environment for it."""
@@ -56,19 +65,22 @@ class RunningRegistry:
 
 
 @contextmanager
-def docker_registry(folder: Path, auth: dict[str, Any] | None = None) -> Iterator[RunningRegistry]:
+def docker_registry(
+    folder: Path, auth: dict[str, Any] | None = None, tls: dict[str, Any] | None = None
+) -> Iterator[RunningRegistry]:
     """Run `docker-registry serve` with its blobs in *folder* until the block ends."""
     config = {
         "version": 0.1,
-        "log": {"level": "info", "accesslog": {"disabled": True}},
+        "log": {"level": "info"},
         "storage": {"filesystem": {"rootdirectory": str(folder / "blobs")}, "delete": {"enabled": True}},
-        "http": {"addr": "127.0.0.1:0", "secret": "tests"},
+        "http": {"addr": "127.0.0.1:0", "secret": "tests", **({"tls": tls} if tls else {})},
         **({"auth": auth} if auth else {}),
     }
     path = folder / "config.yml"
     path.write_text(json.dumps(config))  # JSON is YAML.
     command = ["docker-registry", "serve", str(path)]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL) as process:
+    log = folder / "access.log"
+    with log.open("wb") as out, subprocess.Popen(command, stderr=subprocess.PIPE, stdout=out) as process:
         assert process.stderr is not None
         try:
             said = b""
@@ -80,7 +92,7 @@ def docker_registry(folder: Path, auth: dict[str, Any] | None = None) -> Iterato
                 raise RuntimeError(f"docker-registry did not start: {said.decode()}")
             # It must not block on a full pipe.
             threading.Thread(target=process.stderr.read, daemon=True).start()
-            yield RunningRegistry(host=found[1].decode())
+            yield RunningRegistry(host=found[1].decode(), log=log)
         finally:
             process.terminate()
             process.wait(timeout=10)
@@ -92,7 +104,7 @@ def basic_registry(folder: Path) -> Iterator[RunningRegistry]:
     (folder / "htpasswd").write_text(_HTPASSWD)
     auth = {"htpasswd": {"realm": "tests", "path": str(folder / "htpasswd")}}
     with docker_registry(folder, auth) as registry:
-        yield RunningRegistry(host=registry.host, user=USER, password=PASSWORD)
+        yield RunningRegistry(host=registry.host, user=USER, password=PASSWORD, log=registry.log)
 
 
 @contextmanager
@@ -110,7 +122,7 @@ def token_registry(folder: Path) -> Iterator[tuple[RunningRegistry, "TokenServic
             }
         }
         with docker_registry(folder, auth) as registry:
-            yield RunningRegistry(host=registry.host, user=USER, password=PASSWORD), service
+            yield RunningRegistry(host=registry.host, user=USER, password=PASSWORD, log=registry.log), service
 
 
 class TokenService:
