@@ -26,9 +26,7 @@ def open_source(
     users' settings of single registries. Raises SpecificationError if there is no such file.
     """
     if isinstance(reference, RegistryReference):
-        from reprobuild.oci.registry import Registry  # noqa: PLC0415 - HTTP is slow to import
-
-        return Registry(reference, environ=environ, registries=registries)
+        return _registry_source(reference, environ, registries or Registries())
     return _file_source(reference, root / reference.path)
 
 
@@ -45,6 +43,18 @@ async def copy_blob(source: Source, descriptor: Descriptor, store: Store, *, tas
                     task.advance(len(chunk))
         if writer.size != descriptor.size:
             raise ContentError(f"{descriptor.digest} has {writer.size} bytes, not {descriptor.size}")
+
+
+def _registry_source(reference: RegistryReference, environ: Mapping[str, str], registries: Registries) -> Source:
+    from reprobuild.oci.registry import Registry  # noqa: PLC0415 - HTTP is slow to import
+
+    mirrors = registries.of(reference.host).mirrors
+    if not mirrors:
+        return Registry(reference, environ=environ, registries=registries)
+    from reprobuild.oci.mirrored import Mirrored, mirrored_reference  # noqa: PLC0415
+
+    places = [*(mirrored_reference(reference, mirror) for mirror in mirrors), reference]
+    return Mirrored([Registry(place, environ=environ, registries=registries) for place in places])
 
 
 def _file_source(reference: FileReference, path: Path) -> Source:
