@@ -22,6 +22,7 @@ class Endpoint:
     def __init__(self, host: str, registries: Registries) -> None:
         self.host = host
         self._insecure = frozenset(registries.insecure)
+        self._has_authority = registries.of(host).ca_file is not None
         self.url = self._registry_url(_API_HOSTS.get(host, host))
 
     def is_ours(self, url: httpx.URL) -> bool:
@@ -43,8 +44,8 @@ class Endpoint:
 
     def _registry_url(self, host: str) -> httpx.URL:
         plain = httpx.URL(f"http://{host}")
-        # On its own port TLS is meant, even on loopback.
-        secure = plain.port == 443 or not self._may_be_plain(plain, registry=plain)
+        # On its own port, or with an authority for it, TLS is meant, even on loopback.
+        secure = plain.port == 443 or self._has_authority or not self._may_be_plain(plain, registry=plain)
         return httpx.URL(f"https://{host}") if secure else plain
 
     def _may_be_plain(self, url: httpx.URL, *, registry: httpx.URL | None = None) -> bool:

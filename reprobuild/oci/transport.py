@@ -99,7 +99,7 @@ class Transport:
         cause = _ssl_error(error)
         hint = "check the network and the host's name, then try again"
         if cause is not None:
-            hint = f"set SSL_CERT_FILE for an authority of your own; list {host} as insecure if it speaks plain HTTP"
+            hint = f"set ca-file, or SSL_CERT_FILE, for its authority; list {host} as insecure if it speaks plain HTTP"
         reason = str(cause or error) or type(error).__name__
         return NetworkError(f"{host}: {reason[:300]}", where=self._endpoint.host, hint=hint)
 
