@@ -34,9 +34,7 @@ async def moved_tags(
 
 async def _moved(workspace: Workspace, spec: BaseSpec, known: BaseImage, strict: bool) -> Change | None:  # noqa: FBT001
     try:
-        source = open_source(
-            spec.image, root=workspace.root, environ=os.environ, registries=workspace.registries
-        )
+        source = open_source(spec.image, root=workspace.root, environ=os.environ, registries=workspace.registries)
         try:
             now = (await source.resolve()).digest
         finally:
