@@ -18,6 +18,7 @@ from reprobuild.cli.settings import Settings
 from reprobuild.cli.supply import supply_layers
 from reprobuild.errors import AuthenticationError, NetworkError, ReprobuildError
 from reprobuild.lock_files import find_lock
+from reprobuild.oci.reference import RegistryReference, parse_reference
 from reprobuild.oci.source import read
 from reprobuild.oci.types import (
     Descriptor,
@@ -35,7 +36,7 @@ from reprobuild.verify.index_view import IndexView
 from reprobuild.verify.reading import Origin, Texts, compare_images
 from reprobuild.verify.rebuild import Obstacle
 from reprobuild.verify.stored import Stored
-from reprobuild.verify.verification import Verification, Verified, answer_for, foreign
+from reprobuild.verify.verification import Verification, Verified, answer_for, foreign, without_lost_annotations
 
 if TYPE_CHECKING:
     from reprobuild.lockfile import Lock
@@ -71,7 +72,7 @@ def run_verify(request: VerifyRequest, settings: Settings) -> int:
             async with open_origin(request.reference, settings, store, where="REFERENCE") as origin:
                 view = await view_of(origin, wanted)
                 published = {name: await _published(origin, one) for name, one in view.images.items()}
-                name = request.name or _connector(published, workspace)
+                name = request.name or _connector(published, workspace, origin.reference)
                 if name is None:
                     return _nobody(origin, view, published)
                 work = _Work(
@@ -192,9 +193,9 @@ class _Work:
         sides = [
             Side(reference=origin.reference, digest=one.digest, platforms=(found.platform,)) for origin, one in pair
         ]
-        marked = tuple(replace(one, platform=found.platform) for one in differences)
+        marked = tuple(replace(one, platform=found.platform) for one in without_lost_annotations(differences))
         comparison = Comparison(a=sides[0], b=sides[1], platforms=(found.platform,), differences=marked)
-        return replace(found, answer=answer_for(differences), reason=reason, comparison=comparison)
+        return replace(found, answer=answer_for(marked), reason=reason, comparison=comparison)
 
     async def _index(self, view: IndexView) -> Verified:
         """Answer for the index, whose images are all identical: it may list more, or lack some."""
@@ -221,10 +222,13 @@ async def _published(origin: Origin, descriptor: Descriptor) -> _Published:
     return _Published(descriptor=descriptor, manifest=manifest, config=config)
 
 
-def _connector(published: Mapping[str, _Published], workspace: "Workspace") -> str | None:
+def _connector(published: Mapping[str, _Published], workspace: "Workspace", reference: str) -> str | None:
     lock = find_lock(workspace.root).lock
     identities = [image.identity for image in published.values()]
-    return connector_of(identities, [image.descriptor.digest for image in published.values()], workspace, lock)
+    manifests = [image.descriptor.digest for image in published.values()]
+    parsed = None if reference.startswith("store:") else parse_reference(reference)
+    repository = parsed.repository if isinstance(parsed, RegistryReference) else None
+    return connector_of(identities, manifests, workspace, lock, repository=repository)
 
 
 def _nobody(origin: Origin, view: IndexView, published: Mapping[str, _Published]) -> Verification:

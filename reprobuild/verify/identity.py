@@ -45,11 +45,17 @@ def identity_of(annotations: Mapping[str, str], config: ImageConfig) -> Identity
 
 
 def connector_of(
-    identities: Collection[Identity], manifests: Collection[Digest], workspace: Workspace, lock: Lock
+    identities: Collection[Identity],
+    manifests: Collection[Digest],
+    workspace: Workspace,
+    lock: Lock,
+    *,
+    repository: str | None = None,
 ) -> str | None:
     """Return the connector of *workspace* that images of these *identities* and *manifests* are; None if it is none.
 
-    It is the one of which *lock* records one of the manifests, or whose name they bear, or the only one on their base.
+    It is the one of which *lock* records one of the manifests, or whose name they bear. Of images that bear none it
+    is the one that the *repository* is called after, or the only one on their base.
     """
     for name, connector in lock.connectors.items():
         recorded = {output.manifest for output in connector.outputs.values()}
@@ -61,6 +67,9 @@ def connector_of(
             return name
     if said:
         return None
+    last = (repository or "").rpartition("/")[2]
+    if last in workspace.connectors:
+        return last
     bases = {identity.base for identity in identities} - {None}
     standing = [name for name, spec in workspace.connectors.items() if not bases.isdisjoint(_bases(spec, lock))]
     return standing[0] if len(standing) == 1 else None

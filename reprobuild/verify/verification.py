@@ -1,7 +1,7 @@
 """The answer for a published image: what it is to the lock. Pure: both images were built, read and compared."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from reprobuild.canonical import Digest
@@ -14,7 +14,7 @@ from reprobuild.verify.identity import Identity
 from reprobuild.verify.rebuild import Obstacle
 from reprobuild.workspace.types import ConnectorSpec
 
-__all__ = ["Verification", "Verified", "VerifiedAs", "answer_for", "foreign", "worst"]
+__all__ = ["Verification", "Verified", "VerifiedAs", "answer_for", "foreign", "without_lost_annotations", "worst"]
 
 VerifiedAs = Literal["identical", "same content, other compression", "differs", "not from this lock", "unknown"]
 """From the best to what says least."""
@@ -25,8 +25,8 @@ _ORDER: tuple[VerifiedAs, ...] = (
     "not from this lock",
     "unknown",
 )
-_LOST_ON_THE_WAY: frozenset[Cause] = SAME_CONTENT | {"annotation"}
-"""Converting to Docker's media types loses annotations, of which no container knows."""
+_FORM: frozenset[Cause] = SAME_CONTENT | {"annotation"}
+"""No container knows of annotations."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,7 +74,16 @@ def answer_for(differences: Sequence[Difference]) -> VerifiedAs:
     """
     if not differences:
         return "identical"
-    return "same content, other compression" if {one.cause for one in differences} <= _LOST_ON_THE_WAY else "differs"
+    return "same content, other compression" if {one.cause for one in differences} <= _FORM else "differs"
+
+
+def without_lost_annotations(differences: Sequence[Difference]) -> tuple[Difference, ...]:
+    """Return *differences* of a published image and ours; that it lacks an annotation says nothing of base or time.
+
+    Converting to Docker's media types loses annotations.
+    """
+    lost = (one.old is None and " annotation " in one.place and one.kind == "config" for one in differences)
+    return tuple(replace(one, cause="annotation") if gone else one for one, gone in zip(differences, lost, strict=True))
 
 
 def foreign(
