@@ -1,8 +1,10 @@
-"""Who we are to a registry, as `docker login` has left it in Docker's configuration file.
+"""Who we are to a registry, as `docker login` or `podman login` has left it, or the environment says.
 
-``config.json`` in ``$DOCKER_CONFIG`` or ``~/.docker``: ``credHelpers`` and ``credsStore`` name programs that
-are asked over stdin (docker-credential-helpers), ``auths`` holds credentials in base64. Without any of them
-one is anonymous. Nothing is read before a registry asks for it, and no secret enters a message or a repr.
+The first place that knows the registry counts: ``DOCKER_AUTH_CONFIG`` (the text of a configuration, as CI systems set
+it), the file ``REGISTRY_AUTH_FILE`` (containers-auth.json(5)), ``config.json`` in ``$DOCKER_CONFIG`` or ``~/.docker``,
+and ``containers/auth.json`` in ``$XDG_RUNTIME_DIR`` and ``~/.config``. In each, ``credHelpers`` and ``credsStore`` name
+programs that are asked over stdin (docker-credential-helpers), ``auths`` holds credentials in base64. Without any of
+them one is anonymous. Nothing is read before a registry asks for it, and no secret enters a message or a repr.
 """
 
 import base64
@@ -11,14 +13,16 @@ import re
 import shutil
 import subprocess
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from reprobuild.canonical import parse_json
 from reprobuild.errors import AuthenticationError, ContentError
 
-__all__ = ["Credential", "config_path", "find_credential"]
+__all__ = ["Credential", "config_path", "credential_places", "find_credential"]
+
+_VARIABLE = "DOCKER_AUTH_CONFIG"
 
 _DOCKER_IO = "https://index.docker.io/v1/"
 _DOCKER_IO_HOSTS = frozenset({"docker.io", "index.docker.io", "registry-1.docker.io"})
@@ -29,11 +33,16 @@ _NOT_FOUND = "credentials not found"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Credential:
-    """A user name with a password, or an identity token that is exchanged for access tokens (OAuth 2.0)."""
+    """A user name with a password; or an identity token that is exchanged for access tokens (OAuth 2.0); or those.
+
+    ``place`` is where it was found.
+    """
 
     username: str = ""
     password: str = field(default="", repr=False)
     identity_token: str = field(default="", repr=False)
+    registry_token: str = field(default="", repr=False)
+    place: str = field(default="", compare=False)
 
     @property
     def basic(self) -> str:
@@ -48,43 +57,68 @@ def config_path(environ: Mapping[str, str]) -> Path | None:
     return Path(environ["HOME"]) / ".docker" / "config.json" if environ.get("HOME") else None
 
 
-def find_credential(host: str, environ: Mapping[str, str]) -> Credential | None:
-    """Return the credential for the registry *host* (with its port), None for anonymous.
+def credential_places(environ: Mapping[str, str]) -> tuple[str | Path, ...]:
+    """Return where credentials are looked for, in order: the name of a variable, or files, which may not be there."""
+    places: list[str | Path] = [_VARIABLE] if environ.get(_VARIABLE) else []
+    if file := environ.get("REGISTRY_AUTH_FILE"):
+        places.append(Path(file))
+    if (docker := config_path(environ)) is not None:
+        places.append(docker)
+    if runtime := environ.get("XDG_RUNTIME_DIR"):
+        places.append(Path(runtime) / "containers" / "auth.json")
+    if home := environ.get("HOME"):
+        places.append(Path(environ.get("XDG_CONFIG_HOME") or f"{home}/.config") / "containers" / "auth.json")
+    return tuple(places)
+
+
+def find_credential(host: str, environ: Mapping[str, str], repository: str = "") -> Credential | None:
+    """Return the credential for *repository* of the registry *host* (with its port), None for anonymous.
 
     Blocks while a credential helper runs. Raises AuthenticationError if what is configured cannot be used.
     """
-    path = config_path(environ)
-    config = _read(path, host) if path else None
-    if path is None or config is None:
-        return None
-    helper = _lookup(_mapping(config, "credHelpers", path, host), host)
+    for place in credential_places(environ):
+        config = _read(place, host, environ)
+        if config is not None and (found := _found(config, place, host, repository, environ)) is not None:
+            return replace(found, place=str(place))
+    return None
+
+
+def _found(
+    config: Mapping[str, Any], place: str | Path, host: str, repository: str, environ: Mapping[str, str]
+) -> Credential | None:
+    helper = _lookup(_mapping(config, "credHelpers", place, host), host)
     if helper is not None:
-        return _ask(helper, host, path, environ)
-    if config.get("credsStore") and (found := _ask(config["credsStore"], host, path, environ)):
+        return _ask(helper, host, place, environ)
+    if config.get("credsStore") and (found := _ask(config["credsStore"], host, place, environ)):
         return found
-    entry = _lookup(_mapping(config, "auths", path, host), host)
-    return None if entry is None else _decoded(entry, path, host)
+    entry = _lookup(_mapping(config, "auths", place, host), host, repository)
+    return None if entry is None else _decoded(entry, place, host)
 
 
-def _read(path: Path, host: str) -> dict[str, Any] | None:
+def _read(place: str | Path, host: str, environ: Mapping[str, str]) -> dict[str, Any] | None:
     try:
-        return parse_json(path.read_bytes(), where=str(path))
+        data = place.read_bytes() if isinstance(place, Path) else environ[place].encode()
+        return parse_json(data, where=str(place))
     except (FileNotFoundError, NotADirectoryError):
         return None
     except (OSError, ContentError) as error:
         reason = error.message if isinstance(error, ContentError) else error.strerror or str(error)
-        raise _unusable(reason, path, host) from error
+        raise _unusable(reason, place, host) from None
 
 
-def _mapping(config: Mapping[str, Any], key: str, path: Path, host: str) -> Mapping[str, Any]:
+def _mapping(config: Mapping[str, Any], key: str, path: str | Path, host: str) -> Mapping[str, Any]:
     value = config.get(key) or {}
     if not isinstance(value, dict):
         raise _unusable(f"{key} is not an object", path, host)
     return value
 
 
-def _lookup(entries: Mapping[str, Any], host: str) -> Any:
-    """Return the entry for *host*, whose key may be written as a URL; the exact name comes first."""
+def _lookup(entries: Mapping[str, Any], host: str, repository: str = "") -> Any:
+    """Return the entry for *host*, whose key may be written as a URL; that of a namespace or the exact name first."""
+    parts = repository.split("/") if repository else []
+    for count in range(len(parts), 0, -1):
+        if (name := "/".join([host, *parts[:count]])) in entries:
+            return entries[name]
     wanted = _DOCKER_IO_HOSTS if host in _DOCKER_IO_HOSTS else {host}
     exact = [key for key in (_server(host), host) if key in entries]
     loose = [key for key in entries if _host_of(key) in wanted]
@@ -102,7 +136,7 @@ def _server(host: str) -> str:
     return _DOCKER_IO if host in _DOCKER_IO_HOSTS else host
 
 
-def _decoded(entry: object, path: Path, host: str) -> Credential | None:
+def _decoded(entry: object, path: str | Path, host: str) -> Credential | None:
     if not isinstance(entry, dict) or not all(isinstance(value, str | None) for value in entry.values()):
         raise _unusable("its entry in auths is not an object of strings", path, host)
     username, password = entry.get("username") or "", entry.get("password") or ""
@@ -114,13 +148,14 @@ def _decoded(entry: object, path: Path, host: str) -> Credential | None:
         if not colon:
             # Without a cause: it would hold the secret.
             raise _unusable("its auth is not base64 of NAME:PASSWORD", path, host) from None
-    token = entry.get("identitytoken") or ""
-    if not token and not username:
+    token, bearer = entry.get("identitytoken") or "", entry.get("registrytoken") or ""
+    if not token and not username and not bearer:
         return None
-    return Credential(username=username, password=password.rstrip("\0"), identity_token=token)
+    password = password.rstrip("\0")
+    return Credential(username=username, password=password, identity_token=token, registry_token=bearer)
 
 
-def _ask(name: object, host: str, path: Path, environ: Mapping[str, str]) -> Credential | None:
+def _ask(name: object, host: str, path: str | Path, environ: Mapping[str, str]) -> Credential | None:
     """Return what ``docker-credential-NAME get`` says about *host*, None if it knows nothing."""
     if not isinstance(name, str) or _PROGRAM.fullmatch(name) is None:
         raise _unusable("the credential helper's name is malformed", path, host)
@@ -153,7 +188,7 @@ def _ask(name: object, host: str, path: Path, environ: Mapping[str, str]) -> Cre
     return _answered(answer.stdout, program, host, path)
 
 
-def _answered(output: bytes, program: str, host: str, path: Path) -> Credential:
+def _answered(output: bytes, program: str, host: str, path: str | Path) -> Credential:
     try:
         value = parse_json(output)
     except ContentError:
@@ -166,7 +201,7 @@ def _answered(output: bytes, program: str, host: str, path: Path) -> Credential:
     return Credential(username=username, password=secret)
 
 
-def _failed(program: str, host: str, path: Path, reason: str) -> AuthenticationError:
+def _failed(program: str, host: str, path: str | Path, reason: str) -> AuthenticationError:
     return AuthenticationError(
         f"the credential helper {program} failed for {host}: {reason}",
         where=str(path),
@@ -174,9 +209,9 @@ def _failed(program: str, host: str, path: Path, reason: str) -> AuthenticationE
     )
 
 
-def _unusable(reason: str, path: Path, host: str) -> AuthenticationError:
+def _unusable(reason: str, path: str | Path, host: str) -> AuthenticationError:
     return AuthenticationError(
         f"the credentials for {host} cannot be read: {reason}",
         where=str(path),
-        hint=f"mend the file, or run `docker login {host}` again",
+        hint=f"mend it, or run `docker login {host}` again",
     )

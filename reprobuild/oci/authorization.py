@@ -50,8 +50,11 @@ class Authorization:
             return self.header is not None and self.header != refused
 
     async def _answer(self, challenges: Mapping[str, Challenge]) -> str | None:
-        credential = await to_thread.run_sync(find_credential, self._host, self._environ)
+        credential = await to_thread.run_sync(find_credential, self._host, self._environ, _repository(self.scope))
         who = "anonymous access" if credential is None else f"the credentials of {_name(credential)}"
+        if credential is not None and credential.registry_token:
+            self.tried = who
+            return f"Bearer {credential.registry_token}"
         if "bearer" in challenges:
             self.tried = f"{who}, with a token"
             return await self._token(challenges["bearer"].parameters, credential)
@@ -106,4 +109,12 @@ class Authorization:
 
 
 def _name(credential: Credential) -> str:
-    return repr(credential.username) if credential.username else "an identity token"
+    if credential.username:
+        return repr(credential.username)
+    return "a registry token" if credential.registry_token else "an identity token"
+
+
+def _repository(scope: str) -> str:
+    """Return the repository that *scope* begins with, empty if it is about none."""
+    kind, _, rest = scope.partition(" ")[0].partition(":")
+    return rest.rpartition(":")[0] if kind == "repository" else ""

@@ -144,3 +144,55 @@ def test_a_failing_helper_is_an_error(
 
 def test_no_secret_in_a_repr() -> None:
     assert "secret" not in repr(Credential(username="fred", password="secret", identity_token="secret"))
+
+
+def test_the_environment_holds_a_configuration(docker_config: Write) -> None:
+    environ = docker_config({"auths": {HOST: _auth("file:secret"), "other.example": _auth("other:secret")}})
+    environ["DOCKER_AUTH_CONFIG"] = json.dumps({"auths": {HOST: _auth("variable:secret")}})
+    found = find_credential(HOST, environ)
+    assert found is not None
+    assert (found.username, found.place) == ("variable", "DOCKER_AUTH_CONFIG")
+    other = find_credential("other.example", environ)
+    assert other is not None
+    assert other.username == "other"
+
+
+def test_a_variable_that_cannot_be_read_is_an_error_without_secrets() -> None:
+    with pytest.raises(AuthenticationError) as caught:
+        find_credential(HOST, {"DOCKER_AUTH_CONFIG": '{"auths": {"secret'})
+    assert caught.value.where == "DOCKER_AUTH_CONFIG"
+    assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("variable", "file"),
+    [
+        ("REGISTRY_AUTH_FILE", "auth.json"),
+        ("XDG_RUNTIME_DIR", "containers/auth.json"),
+        ("XDG_CONFIG_HOME", "containers/auth.json"),
+        ("HOME", ".config/containers/auth.json"),
+    ],
+)
+def test_what_podman_and_skopeo_have_logged_in_to(tmp_path: Path, variable: str, file: str) -> None:
+    path = tmp_path / file
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps({"auths": {HOST: _auth("fred:secret")}}))
+    value = str(path if variable == "REGISTRY_AUTH_FILE" else tmp_path)
+    environ = {"HOME": "/nowhere", variable: value}
+    assert find_credential(HOST, environ) == Credential(username="fred", password="secret")
+
+
+def test_a_namespace_of_its_own_comes_before_the_registry(docker_config: Write) -> None:
+    keys = {HOST: "all", f"{HOST}/acme": "acme", f"{HOST}/acme/x/y": "deep"}
+    environ = docker_config({"auths": {key: _auth(f"{name}:secret") for key, name in keys.items()}})
+    expected = {"acme/x": "acme", "acme/x/y": "deep", "acme/x/yy": "acme", "acmee/x": "all", "": "all"}
+    for repository, name in expected.items():
+        found = find_credential(HOST, environ, repository)
+        assert found is not None
+        assert found.username == name
+
+
+def test_a_registry_token_is_taken_as_it_is(docker_config: Write) -> None:
+    found = find_credential(HOST, docker_config({"auths": {HOST: {"registrytoken": "secret"}}}))
+    assert found == Credential(registry_token="secret")
+    assert "secret" not in repr(found)

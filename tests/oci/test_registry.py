@@ -1,12 +1,13 @@
 """The registry client against the real Distribution registry: who may read what."""
 
+import base64
 import json
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from reprobuild.errors import AuthenticationError, ReprobuildError
+from reprobuild.errors import AuthenticationError, ReprobuildError, SpecificationError
 from reprobuild.oci.layout import write_layout
 from reprobuild.oci.reference import RegistryReference, parse_reference
 from reprobuild.oci.registry import Registry
@@ -14,7 +15,7 @@ from reprobuild.oci.source import read
 from reprobuild.oci.types import Descriptor, Index, parse_index
 from reprobuild.store import Store
 from tests.images import add_image, add_index
-from tests.servers import RunningRegistry, TokenService
+from tests.servers import Exchange, RunningRegistry, TokenService, serve
 
 pytestmark = pytest.mark.anyio
 
@@ -149,3 +150,23 @@ async def test_an_image_that_is_not_there(registry: RunningRegistry) -> None:
         await _resolve(f"{registry.host}/nobody/has:this", {})
     assert caught.value.exit_code == 2
     assert caught.value.where == f"{registry.host}/nobody/has:this"
+
+
+async def test_a_configuration_in_the_environment(registry_basic: RunningRegistry, push: Callable[..., None]) -> None:
+    push(registry_basic, "private:1")
+    auth = base64.b64encode(f"{registry_basic.user}:{registry_basic.password}".encode()).decode()
+    environ = {"DOCKER_AUTH_CONFIG": json.dumps({"auths": {registry_basic.host: {"auth": auth}}})}
+    assert (await _resolve(f"{registry_basic.host}/private:1", environ)).size > 0
+
+
+async def test_a_registry_token_is_sent_without_asking_for_another() -> None:
+    def answer(exchange: Exchange) -> None:
+        if exchange.headers.get("authorization") == "Bearer given":
+            exchange.send(404)
+        else:
+            exchange.send(401, WWW_Authenticate='Bearer realm="http://127.0.0.1:1/token"')
+
+    with serve(answer) as server:
+        environ = {"DOCKER_AUTH_CONFIG": json.dumps({"auths": {server.host: {"registrytoken": "given"}}})}
+        with pytest.raises(SpecificationError, match="there is no such image"):
+            await _resolve(f"{server.host}/x:1", environ)
