@@ -69,6 +69,7 @@ SHELL = {
     "verify/spool",
     "verify/streamed",
     "verify/check",
+    "verify/explanation",
     "verify/purity",
     "verify/rebuild",
     "verify/differing_machine",

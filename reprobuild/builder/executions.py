@@ -52,12 +52,18 @@ class Executions:
             if not self.fresh and not execution.network and (known := self._known(key)) is not None:
                 return known
             task = self.progress.task(execution.what, unit="steps")
-            seen = await self.open().run(execution, secrets=secrets(), listener=self.listener)
-            task.finish()
+            outcome = "failed"
+            try:
+                seen = await self.open().run(execution, secrets=secrets(), listener=self.listener)
+                outcome = ""
+            finally:
+                task.finish(outcome)
             if self.fresh:
                 return seen
-            blob = self.store.add(canonical_json(_to_json(seen)))
-            self.store.write_record("execution", key, {"observation": blob})
+            # Not flushed to the disk: what a power cut damages is not believed, and run again.
+            with self.store.writer(flushed=False) as writer:
+                writer.write(canonical_json(_to_json(seen)))
+            self.store.write_record("execution", key, {"observation": writer.digest})
             return seen
 
     async def run_hook(self, execution: Execution, *, secrets: Secrets) -> Observation:

@@ -74,8 +74,9 @@ def base_name(
     if implicit is not None:
         return implicit.name
     builders = {base.builder for base in defined.values() if base.builder != base.name}
-    if len(found := defined.keys() - builders) == 1 or len(found := defined.keys()) == 1:
-        return next(iter(found))
+    found = list(defined.keys() - builders) if len(defined) > 1 else list(defined)
+    if len(found) == 1:
+        return found[0]
     if defined:
         raise SpecificationError("names no base", where=where, hint=f"set base to one of {', '.join(sorted(defined))}")
     raise SpecificationError(
