@@ -15,18 +15,35 @@ _STYLES = {Mark.OK: "good", Mark.WARN: "open", Mark.FAIL: "bad"}
 
 
 @app.command()
-def doctor(context: typer.Context, json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
+def doctor(
+    context: typer.Context,
+    registries: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[REGISTRY]...", help="Hosts, or HOST/REPOSITORY, to find out about in place of all."),
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
     """Say what works on this machine and what to do about the rest.
 
     Each line is ok, warn or fail. Exit with 1 if something that a build needs fails. No secrets are read or
     printed; each registry of a base image is asked once whether it is there.
+
+    Of each REGISTRY it says which credentials there are, what was asked and what was answered; of a repository also
+    whether we may read and write there. No secret is printed, and nothing is left there.
     """
     from reprobuild.cli.machine import machine_findings
     from reprobuild.cli.output import say_json
     from reprobuild.cli.surroundings import workspace_findings
 
     settings: Settings = context.obj
-    findings = [*machine_findings(settings.directory), *workspace_findings(settings)]
+    if registries:
+        from reprobuild.cli.origin import workspace_registries
+        from reprobuild.cli.registries import registry_findings
+
+        ways = workspace_registries(settings)
+        findings = [finding for one in registries for finding in registry_findings(one, ways)]
+    else:
+        findings = [*machine_findings(settings.directory), *workspace_findings(settings)]
     if json:
         checks = [
             {"name": one.name, "mark": one.mark.value, "message": one.message, "hint": one.hint} for one in findings

@@ -150,11 +150,16 @@ def _compression() -> Finding:
 def _docker() -> Iterator[Finding]:
     """Say what Docker's configuration holds, by name, and whether its credential helpers are there."""
     from reprobuild.canonical import parse_json
-    from reprobuild.oci.auth import config_path
+    from reprobuild.oci.auth import config_path, credential_places
 
     path = config_path(os.environ)
+    others = [str(one) for one in credential_places(os.environ) if one != path]
+    if there := [one for one in others if one.isupper() or Path(one).exists()]:
+        yield Finding(name="credentials", mark=Mark.OK, message=", ".join(there))
     if path is None or not path.exists():
-        yield Finding(name="credentials", mark=Mark.OK, message="no Docker configuration: registries are anonymous")
+        if not there:
+            message = "no Docker configuration: registries are anonymous"
+            yield Finding(name="credentials", mark=Mark.OK, message=message)
         return
     try:
         config = parse_json(path.read_bytes(), where=str(path))

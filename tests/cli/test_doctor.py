@@ -160,3 +160,64 @@ def test_a_registry_that_is_gone(fresh: Project) -> None:
     (check,) = _checks(fresh.run("doctor", "--json"), "base")
     assert check["mark"] == "fail"
     assert check["hint"]
+
+
+def _said(done: Done) -> dict[str, tuple[str, str]]:
+    return {check["name"]: (check["mark"], check["message"]) for check in done.json["checks"]}
+
+
+def test_a_registry_is_told_with_all_that_was_tried(
+    command: Command, registry_token: RunningRegistry, tmp_path: Path
+) -> None:
+    host = registry_token.host
+    login = registry_token.login(tmp_path / "login")
+    done = command("doctor", f"{host}/private/doctor", "--json", **login)
+    said = _said(done)
+    assert (done.code, [mark for mark, _ in said.values()]) == (0, ["ok"] * 5)
+    assert said["credentials"][1] == f"{host}: a password of 'fred', from {tmp_path}/login/config.json"
+    assert f"GET http://{host}/v2/: 401; GET http://" in said["registry"][1]
+    assert said["registry"][1].endswith("/v2/: 200 (the credentials of 'fred', with a token)")
+    assert f"POST http://{host}/v2/private/doctor/blobs/uploads/: 202; DELETE " in said["write"][1]
+    assert registry_token.password not in done.out
+    # What was begun there is gone.
+    assert registry_token.asked("DELETE", "/private/doctor/blobs/uploads/")
+
+
+def test_a_registry_where_we_may_read_and_not_write(command: Command, registry_token: RunningRegistry) -> None:
+    done = command("doctor", f"{registry_token.host}/public/doctor", "--json")
+    said = _said(done)
+    assert done.code == 1
+    assert "none, so we are anonymous; looked in" in said["credentials"][1]
+    assert said["read"][0] == "ok"
+    assert said["write"][0] == "fail"
+
+
+def test_several_registries(command: Command, registry: RunningRegistry, registry_basic: RunningRegistry) -> None:
+    done = command("doctor", registry.host, registry_basic.host)
+    assert done.code == 1
+    assert f"ok    registry      {registry.host}: GET http://{registry.host}/v2/: 200 (anonymous access)" in done.out
+    assert f"fail  registry      {registry_basic.host}: GET" in done.out
+    assert f"hint: check the name; run `docker login {registry_basic.host}`" in done.out
+
+
+def test_a_registry_that_is_not_there(command: Command) -> None:
+    done = command("doctor", "127.0.0.1:1")
+    assert done.code == 1
+    assert "ConnectError" in done.out
+
+
+def test_credentials_that_cannot_be_read_end_it(command: Command, registry: RunningRegistry) -> None:
+    done = command("doctor", registry.host, "--json", DOCKER_AUTH_CONFIG='{"auths": "hush"}')
+    assert (done.code, _said(done)["credentials"][0]) == (1, "fail")
+    assert "hush" not in done.out
+
+
+def test_what_is_no_registry(command: Command) -> None:
+    assert "not a registry: 'python'" in command("doctor", "python").err
+
+
+def test_settings_of_a_registry_are_told(fresh: Project, registry: RunningRegistry) -> None:
+    table = f'\n[tool.reprobuild.registry."{registry.host}"]\nmirrors = ["mirror.example/hub"]\ninsecure = true\n'
+    fresh.specify(SPECIFICATION + table)
+    said = _said(fresh.run("doctor", registry.host, "--json"))
+    assert said["settings"][1] == f"{registry.host}: mirrors mirror.example/hub; insecure"
