@@ -153,8 +153,8 @@ def _docker() -> Iterator[Finding]:
     from reprobuild.oci.auth import config_path, credential_places
 
     path = config_path(os.environ)
-    others = [str(one) for one in credential_places(os.environ) if one != path]
-    if there := [one for one in others if one.isupper() or Path(one).exists()]:
+    others = [one for one in credential_places(os.environ) if one != path]
+    if there := [str(one) for one in others if isinstance(one, str) or one.exists()]:
         yield Finding(name="credentials", mark=Mark.OK, message=", ".join(there))
     if path is None or not path.exists():
         if not there:

@@ -14,6 +14,7 @@ import pytest
 
 from tests.conftest import Run
 from tests.endtoend.workspace import ARCHITECTURES, CONNECTOR, REPOSITORY, Built, Workspace, core
+from tests.servers import RunningRegistry
 
 HOST = {machine: platform for platform, machine in ARCHITECTURES.items()}.get(platform.machine(), "none")
 NAME = f"{CONNECTOR}:0.3.0"
@@ -128,6 +129,32 @@ def test_docker_loads_and_runs_the_image(
     assert json.loads(docker("run", "--rm", "--network=none", NAME, *ARGUMENTS)) == SAID
     script = docker("run", "--rm", "--network=none", "--entrypoint=greet", NAME)
     assert script == "good day\n"
+
+
+@pytest.fixture(scope="module")
+def pushed(workspace: Workspace, registry: RunningRegistry) -> str:
+    """The image in a registry, where reprobuild has pushed it."""
+    done = workspace.must("push", CONNECTOR, f"{registry.host}/clients/greeting", "--latest")
+    assert done.out.count("\n") == 2
+    return f"{registry.host}/clients/greeting:0.3.0"
+
+
+def test_skopeo_pulls_what_was_pushed(pushed: str, built: Built, run: Run, tmp_path: Path) -> None:
+    source = f"docker://{pushed}"
+    run("skopeo", "copy", "--quiet", "--all", "--src-tls-verify=false", source, f"oci:{tmp_path}/copy:copied")
+    assert run("skopeo", "inspect", "--format", "{{.Digest}}", f"oci:{tmp_path}/copy:copied").strip() == built.index
+    latest = f"docker://{pushed.rpartition(':')[0]}:latest"
+    assert run("skopeo", "inspect", "--tls-verify=false", "--format", "{{.Digest}}", latest).strip() == built.index
+
+
+def test_docker_pulls_and_runs_what_was_pushed(
+    docker: Callable[..., str], pushed: str, workspace: Workspace, built: Built
+) -> None:
+    assert f"Digest: {built.index}" in docker("pull", pushed)
+    found = docker("image", "inspect", "--format", "{{.Id}} {{.RepoDigests}}", pushed)
+    assert found.split()[0] == workspace.config(built.manifests[HOST])
+    assert f"@{built.index}" in found
+    assert json.loads(docker("run", "--rm", "--network=none", pushed, *ARGUMENTS)) == SAID
 
 
 @pytest.fixture(scope="module")
