@@ -163,6 +163,7 @@ def known_keys(folder: Path, table: str) -> set[str]:
     ("headings", "table"),
     [
         (["Workspace keys"], ""),
+        (["Registry keys"], "[registry.one]"),
         (["Base image keys"], "[base.one]"),
         (["Base image expectations"], '[base.one]\nimage = "oci:x"\n[base.one.expect]'),
         (["Connector keys", "Folder keys"], "[connector.one]"),
