@@ -9,6 +9,7 @@ from functools import cache
 from pathlib import Path
 
 from reprobuild.verify.conditions import Conditions
+from reprobuild.verify.rebuild import own_path
 
 __all__ = ["NOBODY", "hand_over", "unvaried", "wrapper"]
 
@@ -89,6 +90,6 @@ def _clock_library() -> Path | None:
 def _runs(command: Sequence[str]) -> bool:
     if shutil.which(command[0]) is None:
         return False
-    environ = {"PATH": os.environ.get("PATH", os.defpath), "PYTHONPATH": str(Path(__file__).parent.parent.parent)}
+    environ = {"PATH": os.environ.get("PATH", os.defpath), "PYTHONPATH": own_path()}
     done = subprocess.run(command, capture_output=True, check=False, cwd="/", env=environ)  # noqa: S603
     return done.returncode == 0

@@ -20,7 +20,7 @@ from reprobuild.errors import ContentError
 from reprobuild.store import Store
 from reprobuild.verify.conditions import Conditions
 
-__all__ = ["ImageName", "Obstacle", "Rebuilt", "obstacle_of", "rebuild"]
+__all__ = ["ImageName", "Obstacle", "Rebuilt", "obstacle_of", "own_path", "rebuild"]
 
 ImageName = tuple[str, str]
 """A connector and a platform."""
@@ -89,6 +89,11 @@ def obstacle_of(said: str, code: int) -> Obstacle:
     return Obstacle(reason=reason, hint="; ".join(hints) or None)
 
 
+def own_path() -> str:
+    """Return the PYTHONPATH with which another process finds this program, and what it depends on."""
+    return os.pathsep.join(filter(None, [str(Path(__file__).parent.parent.parent), os.environ.get("PYTHONPATH", "")]))
+
+
 def _environ(conditions: Conditions, store: Store, home: Path, given: Sequence[str]) -> dict[str, str]:
     return {
         **{name: os.environ[name] for name in (*_PASSED_ON, *given) if name in os.environ},
@@ -100,7 +105,7 @@ def _environ(conditions: Conditions, store: Store, home: Path, given: Sequence[s
         "LANG": conditions.locale,
         "LC_ALL": conditions.locale,
         "PYTHONHASHSEED": str(conditions.hash_seed),
-        "PYTHONPATH": str(Path(__file__).parent.parent.parent),
+        "PYTHONPATH": own_path(),
         "PYTHONDONTWRITEBYTECODE": "1",
         "REPROBUILD_STORE": str(store.root),
     }
