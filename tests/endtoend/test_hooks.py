@@ -1,9 +1,9 @@
 """Hooks of real connectors, on Debian's base image, through the command line and the real engine."""
 
-import json
 import os
 import shutil
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -72,17 +72,27 @@ path = "words"
 }
 
 
+_IMPURE = {
+    "source-random": ("head -c 8 /dev/urandom >/opt/random", "/opt/random", "contents"),
+    "source-hostname": ("cat /proc/sys/kernel/hostname >/opt/host", "/opt/host", "text"),
+    "source-order": ("ls -U /usr/lib/python3.11 >/opt/order", "/opt/order", "line order"),
+    "source-pid": ("sh -c 'echo $$ >/opt/pid'; true", "/opt/pid", "text"),
+}
+"""What a hook does, where that shows, and what it is called."""
+
+
 @pytest.fixture(scope="module")
 def workspace(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     """All connectors with hooks, locked."""
     folder = tmp_path_factory.mktemp("hooks")
     root = folder / "workspace"
     shutil.copytree(CONNECTORS, root / "connectors")
-    for name, text in _SCRIPTED.items():
-        path = root / "connectors" / "source-scripted" / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
-        path.chmod(0o755 if name.startswith("hooks/") else 0o644)
+    write_connector(root / "connectors" / "source-scripted", _SCRIPTED)
+    for name, (line, _, _) in _IMPURE.items():
+        project = _SCRIPTED["pyproject.toml"].partition("[[")[0].replace("source-scripted", name)
+        hook = f"#!/bin/sh\n{line}\n"
+        files = {"pyproject.toml": project, "main.py": "", "hooks/post-install": hook}
+        write_connector(root / "connectors" / name, files)
     (root / "pyproject.toml").write_text(_SPECIFICATION.format(repository=REPOSITORY))
     found = Workspace(
         folder=folder,
@@ -95,6 +105,14 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     )
     found.must("lock", "update")
     return found
+
+
+def write_connector(folder: Path, files: Mapping[str, str]) -> None:
+    for name, text in files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+        path.chmod(0o755 if name.startswith("hooks/") else 0o644)
 
 
 def built(workspace: Workspace, name: str) -> tuple[ImageTree, ImageConfig]:
@@ -219,35 +237,16 @@ def test_a_pipe_that_swallows_a_failure_is_told(workspace: Workspace) -> None:
     assert "it ended well, but wrote" in workspace.must("build", "source-sheet").err
 
 
-def test_hooks_are_run_on_two_machines(workspace: Workspace) -> None:
+def test_hooks_are_run_on_two_machines_and_what_they_depend_on_is_named(workspace: Workspace) -> None:
     workspace.must("build", "source-scripted", "--record")
-    done = workspace.must("check", "source-scripted", "--json", "--vary", "umask")
-    (hooks,) = done.json["hooks"]
-    assert (hooks["answer"], hooks["executions"]) == ("pure", 2)
-
-
-@pytest.mark.parametrize(
-    ("line", "place", "cause"),
-    [
-        ("head -c 8 /dev/urandom >/opt/random", "/opt/random", "contents"),
-        ("cat /proc/sys/kernel/hostname >/opt/host", "/opt/host", "text"),
-        ("ls -U /usr/lib/python3.11 >/opt/order", "/opt/order", "line order"),
-        ("sh -c 'echo $$ >/opt/pid'; true", "/opt/pid", "text"),
-    ],
-    ids=["random", "hostname", "order", "pid"],
-)
-def test_what_a_hook_depends_on_is_named(workspace: Workspace, line: str, place: str, cause: str) -> None:
-    hook = workspace.root / "connectors" / "source-scripted" / "hooks" / "post-install"
-    before = hook.read_text()
-    hook.write_text(f"#!/bin/sh\n{line}\n")
-    try:
-        done = workspace.run("check", "source-scripted", "--json", "--vary", "umask")
-    finally:
-        hook.write_text(before)
+    names = ["source-scripted", *_IMPURE]
+    done = workspace.run("check", *names, "--json", "--vary", "umask")
     assert done.code == 1
-    impurity = json.loads(done.out)["hooks"][0]["impurity"]
-    assert impurity["place"].startswith(place)
-    assert impurity["cause"] == cause
+    found = {hook["connector"]: hook for hook in done.json["hooks"]}
+    assert (found["source-scripted"]["answer"], found["source-scripted"]["executions"]) == ("pure", 2)
+    for name, (_, place, cause) in _IMPURE.items():
+        impurity = found[name]["impurity"]
+        assert (found[name]["answer"], impurity["place"], impurity["cause"]) == ("impure", place, cause)
 
 
 def test_a_network_is_impure(workspace: Workspace) -> None:
