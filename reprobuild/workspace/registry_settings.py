@@ -28,9 +28,7 @@ def read_namespace(table: Table) -> str | None:
         return None
     # A name below it must be one that a registry takes.
     _plain_repository(f"{text}/x", table, "namespace", 'write it like "ghcr.io/acme"')
-    host = text.partition("/")[0]
-    if not any(mark in host for mark in ".:") and host != "localhost":
-        raise table.fault("namespace", f"names no registry: {text[:100]!r}", hint=f'write "docker.io/{text}"')
+    _check_host(text, table, "namespace", f'write "docker.io/{text}"')
     return text
 
 
@@ -49,6 +47,13 @@ def _plain_repository(text: str, table: Table, key: str, hint: str) -> str:
         raise table.fault(key, f"not a repository: {text[:100]!r}", hint=f"{hint}, without a tag")
     assert isinstance(reference, RegistryReference)  # noqa: S101 - it is plain
     return f"{reference.host}/{reference.repository}"
+
+
+def _check_host(text: str, table: Table, key: str, hint: str) -> None:
+    """Refuse what would not be taken for a host where it begins a reference."""
+    host = text.partition("/")[0]
+    if not any(mark in host for mark in ".:") and host != "localhost":
+        raise table.fault(key, f"names no registry: {text[:100]!r}", hint=hint)
 
 
 def _registries(table: Table, root: Path) -> Iterator[tuple[str, RegistrySettings]]:
@@ -72,8 +77,10 @@ def _registries(table: Table, root: Path) -> Iterator[tuple[str, RegistrySetting
 
 def _mirrors(table: Table) -> tuple[str, ...]:
     mirrors = table.texts("mirrors") or ()
+    hint = 'write it like "mirror.lan:5000" or "mirror.lan/docker-hub"'
     for mirror in mirrors:
-        _plain_repository(f"{mirror}/x", table, "mirrors", 'write it like "mirror.lan:5000" or "mirror.lan/docker-hub"')
+        _plain_repository(f"{mirror}/x", table, "mirrors", hint)
+        _check_host(mirror, table, "mirrors", hint)
     return mirrors
 
 
