@@ -8,6 +8,7 @@ from pathlib import Path
 
 from reprobuild.builder.base import stored_manifest
 from reprobuild.builder.compiler import compiling_platform
+from reprobuild.builder.connector import is_left_out
 from reprobuild.builder.plan import PlannedImage
 from reprobuild.canonical import Digest
 from reprobuild.store import Store, machine_errors
@@ -16,7 +17,6 @@ from reprobuild.workspace import Workspace
 
 __all__ = ["base_blobs", "copy_workspace", "listed_otherwise", "seed_store", "sources_of"]
 
-_LEFT_OUT = frozenset({".git", ".venv", "node_modules", "__pycache__", ".mypy_cache", ".ruff_cache", ".pytest_cache"})
 _DAY = 24 * 60 * 60
 
 
@@ -117,7 +117,7 @@ class _Copy:
         elif source.is_dir():
             self.folder(target)
             for path in sorted(source.iterdir(), reverse=self._conditions.reverse):
-                if path.name not in _LEFT_OUT:
+                if not is_left_out(path.name, folder=path.is_dir()):
                     self.tree(path, target / path.name, below=target)
         elif source.is_file():
             self._file(source, target)
