@@ -81,11 +81,12 @@ async def rebuild(
 
 
 def obstacle_of(said: str, code: int) -> Obstacle:
-    """Return the errors and hints in what a command *said*; the end of it if there are none."""
+    """Return the errors and hints in what a command *said*, and what a program wrote; its end if there are none."""
     lines = [line for line in said.strip().splitlines() if line.strip()]
     errors = [line.removeprefix("error: ") for line in lines if line.startswith("error: ")]
     hints = [line.removeprefix("hint: ") for line in lines if line.startswith("hint: ")]
-    reason = "; ".join(errors) or "\n".join(lines[-_LINES:]) or f"it ended with exit code {code}"
+    wrote = [line for line in lines if line.startswith("  | ")][-_LINES:] if errors else lines[-_LINES:]
+    reason = "\n".join([*(["; ".join(errors)] if errors else []), *wrote]) or f"it ended with exit code {code}"
     return Obstacle(reason=reason, hint="; ".join(hints) or None)
 
 

@@ -24,6 +24,7 @@ def unknown(reason: str) -> Verdict:
 def test_errors_and_hints_are_found_among_what_was_told() -> None:
     said = "fetching: started\nerror: x: it broke\nhint: mend it\nerror: y: it, too\n"
     assert obstacle_of(said, 2) == Obstacle(reason="x: it broke; y: it, too", hint="mend it")
+    assert obstacle_of("error: a hook failed\n  | no such file\n", 1).reason == "a hook failed\n  | no such file"
     assert obstacle_of("Segmentation fault\n", 139).reason == "Segmentation fault"
     assert obstacle_of("", -9).reason == "it ended with exit code -9"
 
