@@ -1,6 +1,7 @@
 """``reprobuild lock``: make the locks, check them, and see what has become newer."""
 
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -94,6 +95,24 @@ def outdated(context: typer.Context, names: _Names = None, json: _Json = False) 
 
         changes = run_async(work, on_interrupt=display.close)
     _print_changes(changes, settings, json, {})
+
+
+@app.command()
+def vendor(
+    context: typer.Context,
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A folder, made if it is not there.")],
+    names: _Names = None,
+    sources: Annotated[
+        bool, typer.Option("--sources", help="Also what wheels without an index are built from, to build them again.")
+    ] = False,
+) -> None:
+    """Copy all that builds need into the folder DIR: wheels, inputs and base images, each under its hash.
+
+    DIR is a store. Where there is no network, set REPROBUILD_STORE to it and build with --offline.
+    """
+    from reprobuild.cli.vendoring import run_vendor
+
+    run_vendor(folder, names or (), context.obj, sources=sources)
 
 
 def _updated(workspace: "Workspace", wishes: "Wishes", settings: Settings) -> "Update":
