@@ -67,9 +67,10 @@ class Store:
     def has(self, digest: Digest, size: int | None = None) -> bool:
         """Say whether the blob is there, with *size* bytes if given; its bytes are not read."""
         try:
-            return size is None or self.path(digest).stat().st_size == size
+            found = self.path(digest).stat().st_size
         except FileNotFoundError:
             return False
+        return size is None or found == size
 
     def __contains__(self, digest: Digest) -> bool:
         return self.path(digest).exists()
