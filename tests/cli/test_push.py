@@ -2,6 +2,8 @@
 
 import json
 import re
+import signal
+import threading
 import urllib.parse
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +14,8 @@ from reprobuild.canonical import Digest
 from reprobuild.oci.types import parse_index, parse_manifest
 from tests.cli.project import SPECIFICATION, Project
 from tests.conftest import Run
-from tests.servers import RunningRegistry, docker_registry
+from tests.servers import Exchange, RunningRegistry, docker_registry, serve
+from tests.small_registry import small_registry
 
 NAMES = ("source-one", "source-two")
 
@@ -227,3 +230,30 @@ def test_base_layers_that_the_store_lacks_come_from_where_the_base_is(locked: Pr
     assert done.code == 0, done.err
     assert done.json["pushed"][0]["uploaded"] == sum(_sizes(locked, index).values())
     assert not any(Digest(digest) in locked.store for digest in lacking)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
+def test_a_push_that_is_ended_in_the_middle_can_be_run_again(locked: Project, number: signal.Signals) -> None:
+    assert locked.run("build", "source-one", "--record").code == 0
+    with small_registry() as small:
+        reached, stalls = threading.Event(), True
+
+        def answer(exchange: Exchange) -> None:
+            if exchange.method == "PUT" and stalls:
+                reached.set()
+                exchange.stall()
+            else:
+                small.answer(exchange)
+
+        with serve(answer) as server:
+            place = f"{server.host}/x:1.0"
+            with locked.start("push", "source-one", place) as push:
+                assert reached.wait(30)
+                push.send_signal(number)
+                push.communicate(timeout=30)
+                assert push.returncode == (130 if number is signal.SIGINT else -signal.SIGKILL)
+            assert small.tags == {}
+            stalls = False
+            assert locked.run("push", "source-one", place).code == 0
+        assert list(small.tags) == [("x", "1.0")]
+    assert locked.run("store", "verify").code == 0
