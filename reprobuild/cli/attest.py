@@ -5,24 +5,12 @@ from typing import Annotated
 
 import typer
 
-from reprobuild.cli.completion import connector_names, platform_names
+from reprobuild.cli.arguments import Names, Platforms
 
 __all__ = ["app"]
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
-_Names = Annotated[
-    list[str] | None,
-    typer.Argument(
-        metavar="[NAME]...",
-        help="Connectors; the one whose folder you are in, or the only one there is, by default.",
-        autocompletion=connector_names,
-    ),
-]
-_Platforms = Annotated[
-    list[str] | None,
-    typer.Option("--platform", metavar="P", help="For this platform only.", autocompletion=platform_names),
-]
 _Key = Annotated[
     Path | None,
     typer.Option("--key", metavar="FILE", envvar="REPROBUILD_KEY", help="Sign with this private key, a PEM file."),
@@ -38,8 +26,8 @@ _Output = Annotated[
 @app.command(short_help="Write how images were made, as SLSA provenance.")
 def attest(
     context: typer.Context,
-    names: _Names = None,
-    platforms: _Platforms = None,
+    names: Names = None,
+    platforms: Platforms = None,
     key: _Key = None,
     builder: _Builder = None,
     output: _Output = ".",

@@ -4,30 +4,14 @@ from typing import Annotated
 
 import typer
 
+from reprobuild.cli.arguments import ChangedSince, Names, Offline, Platforms, require_one_choice
 from reprobuild.cli.building import BuildRequest, run_build
-from reprobuild.cli.choice import ChangedSince, require_one_choice
-from reprobuild.cli.completion import connector_names, platform_names
 
 __all__ = ["app"]
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
 
-_Names = Annotated[
-    list[str] | None,
-    typer.Argument(
-        metavar="[NAME]...",
-        help="Connectors; the one whose folder you are in, or the only one there is, by default.",
-        autocompletion=connector_names,
-    ),
-]
-_Platforms = Annotated[
-    list[str] | None,
-    typer.Option("--platform", metavar="P", help="Build for this platform only.", autocompletion=platform_names),
-]
-_Offline = Annotated[
-    bool, typer.Option("--offline", envvar="REPROBUILD_OFFLINE", help="Use no network: what `fetch` has fetched.")
-]
 _Output = Annotated[
     str | None,
     typer.Option("--output", "-o", metavar="REF", help="Write oci:PATH[:TAG], oci-archive: or docker-archive:."),
@@ -37,11 +21,11 @@ _Output = Annotated[
 @app.command(short_help="Build images and hold them against the locks.")
 def build(  # noqa: PLR0917 - options are not positional
     context: typer.Context,
-    names: _Names = None,
+    names: Names = None,
     everything: Annotated[bool, typer.Option("--all", help="Build every connector.")] = False,
     changed_since: ChangedSince = None,
-    platforms: _Platforms = None,
-    offline: _Offline = False,
+    platforms: Platforms = None,
+    offline: Offline = False,
     record: Annotated[bool, typer.Option("--record", help="Write the digests of new outputs into the locks.")] = False,
     output: _Output = None,
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,

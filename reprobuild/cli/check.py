@@ -5,26 +5,13 @@ from typing import Annotated
 
 import typer
 
-from reprobuild.cli.choice import ChangedSince, require_one_choice
-from reprobuild.cli.completion import connector_names, platform_names
+from reprobuild.cli.arguments import ChangedSince, Names, Offline, Platforms, require_one_choice
 from reprobuild.cli.settings import Settings
 
 __all__ = ["app"]
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
-_Names = Annotated[
-    list[str] | None,
-    typer.Argument(
-        metavar="[NAME]...",
-        help="Connectors; the one whose folder you are in, or the only one there is, by default.",
-        autocompletion=connector_names,
-    ),
-]
-_Platforms = Annotated[
-    list[str] | None,
-    typer.Option("--platform", metavar="P", help="Check this platform only.", autocompletion=platform_names),
-]
 _Vary = Annotated[
     str | None,
     typer.Option("--vary", metavar="A,B", help="Vary these conditions only; `--vary list` says which there are."),
@@ -34,14 +21,12 @@ _Vary = Annotated[
 @app.command(short_help="Rebuild from nothing under varied conditions and compare.")
 def check(  # noqa: PLR0917 - options are not positional
     context: typer.Context,
-    names: _Names = None,
+    names: Names = None,
     everything: Annotated[bool, typer.Option("--all", help="Check every connector.")] = False,
     changed_since: ChangedSince = None,
-    platforms: _Platforms = None,
+    platforms: Platforms = None,
     vary: _Vary = None,
-    offline: Annotated[
-        bool, typer.Option("--offline", envvar="REPROBUILD_OFFLINE", help="Use no network: what `fetch` has fetched.")
-    ] = False,
+    offline: Offline = False,
     keep: Annotated[
         Path | None, typer.Option("--keep", metavar="DIR", help="Write images that differ into layouts below DIR.")
     ] = None,

@@ -1,8 +1,6 @@
 """Which connectors a command is for: those that are named, all, those that have changed, or the one that is here."""
 
-from typing import TYPE_CHECKING, Annotated, Protocol
-
-import typer
+from typing import TYPE_CHECKING, Protocol
 
 from reprobuild.cli.opening import named_or_here
 from reprobuild.cli.settings import Settings
@@ -10,12 +8,7 @@ from reprobuild.cli.settings import Settings
 if TYPE_CHECKING:
     from reprobuild.workspace import Workspace
 
-__all__ = ["ChangedSince", "Choice", "chosen_connectors", "require_one_choice"]
-
-ChangedSince = Annotated[
-    str | None,
-    typer.Option("--changed-since", metavar="REV", help="Connectors that differ from this revision of git."),
-]
+__all__ = ["Choice", "chosen_connectors"]
 
 
 class Choice(Protocol):
@@ -35,14 +28,6 @@ class Choice(Protocol):
     def changed_since(self) -> str | None:
         """The revision from which they differ."""
         ...
-
-
-def require_one_choice(names: list[str] | None, everything: bool, changed_since: str | None) -> None:
-    """Raise BadParameter if connectors are chosen in two ways."""
-    if everything and names:
-        raise typer.BadParameter("it is every connector already: leave out the names", param_hint="--all")
-    if changed_since is not None and (everything or names):
-        raise typer.BadParameter("it chooses the connectors: leave out names and --all", param_hint="--changed-since")
 
 
 def chosen_connectors(choice: Choice, workspace: "Workspace", settings: Settings) -> tuple[str, ...]:

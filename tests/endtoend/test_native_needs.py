@@ -57,6 +57,7 @@ def repository(tmp_path: Path, base: Path) -> Path:
     root = tmp_path / "repository"
     (root / "build").mkdir(parents=True)
     (root / "build" / "base").symlink_to(base)
+    (root / "build" / "base-build").symlink_to(REPOSITORY / "build" / "base-build")
     for name in ("pyproject.toml", "base-images.lock.toml", "connectors"):
         (root / name).symlink_to(REPOSITORY / name)
     # A copy, because wheels are put beside the locks.

@@ -1,0 +1,37 @@
+"""Arguments and options that several commands have, in one form; what they choose is told by `cli/choice`."""
+
+from typing import Annotated
+
+import typer
+
+from reprobuild.cli.completion import connector_names, platform_names
+
+__all__ = ["ChangedSince", "Names", "Offline", "Platforms", "require_one_choice"]
+
+Names = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="[NAME]...",
+        help="Connectors; the one whose folder you are in, or the only one there is, by default.",
+        autocompletion=connector_names,
+    ),
+]
+Platforms = Annotated[
+    list[str] | None,
+    typer.Option("--platform", metavar="P", help="For this platform only.", autocompletion=platform_names),
+]
+Offline = Annotated[
+    bool, typer.Option("--offline", envvar="REPROBUILD_OFFLINE", help="Use no network: what `fetch` has fetched.")
+]
+ChangedSince = Annotated[
+    str | None,
+    typer.Option("--changed-since", metavar="REV", help="Connectors that differ from this revision of git."),
+]
+
+
+def require_one_choice(names: list[str] | None, everything: bool, changed_since: str | None) -> None:
+    """Raise BadParameter if connectors are chosen in two ways."""
+    if everything and names:
+        raise typer.BadParameter("it is every connector already: leave out the names", param_hint="--all")
+    if changed_since is not None and (everything or names):
+        raise typer.BadParameter("it chooses the connectors: leave out names and --all", param_hint="--changed-since")
