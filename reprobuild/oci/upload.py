@@ -184,7 +184,7 @@ class Upload:
             raise _UploadError(self._transport.busy(response), asked=response.headers.get("Retry-After"))
         if status == _TOO_LARGE and (self._chunk or _CHUNK * 2) > _LEAST_CHUNK:
             await drain(response)
-            self._chunk = max(_LEAST_CHUNK, (self._chunk or _CHUNK * 2) // 2)
+            self._chunk = max(_LEAST_CHUNK, (self._chunk or _CHUNK * 2) // 4)
             raise _UploadError(self._fault("takes no body of that size"), lost=True)
         said = await explained(response)
         if status in _LOST or said.code in _DAMAGED:
