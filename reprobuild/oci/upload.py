@@ -187,7 +187,7 @@ class Upload:
             self._chunk = max(_LEAST_CHUNK, (self._chunk or _CHUNK * 2) // 4)
             raise _UploadError(self._fault("takes no body of that size"), lost=True)
         said = await explained(response)
-        if status in _LOST or said.code in _DAMAGED:
+        if status in _LOST or (status != _TOO_LARGE and said.code in _DAMAGED):
             raise _UploadError(self._fault(f"answered {status} to an upload{said.clause}"), lost=True)
         raise self._refused(response, said.clause)
 
