@@ -20,8 +20,9 @@ class Scenario(StrEnum):
     FURTHER_COLD = "further connector, no cache"
     NOOP = "no-op"
     WITHOUT_HOOK = "without a hook, cold"
-    HOOK = "with a hook, cold"
-    HOOK_NOOP = "with a hook, unchanged"
+    HOOK = "with a hook before the installation, cold"
+    HOOK_NOOP = "with that hook, unchanged"
+    HOOK_AFTER = "with a hook after the installation, cold"
 
     @property
     def further(self) -> bool:

@@ -24,7 +24,8 @@ __all__ = ["CONNECTOR", "PLATFORM", "Reprobuild", "make_workspace"]
 CONNECTOR = "source-notion"
 PLATFORM = "linux/amd64"
 _FURTHER = "source-further"
-_HOOKED = "source-hooked"
+_BEFORE, _AFTER = "source-hooked-before", "source-hooked-after"
+_HOOKS = {_BEFORE: "pre-install", _AFTER: "post-install"}
 _HOOK = "#!/bin/sh\necho 'one file' >/one-file\n"
 _PROJECT = """\
 [project]
@@ -41,8 +42,9 @@ _STARTS = {
     Scenario.NOOP: CONNECTOR,
     Scenario.FURTHER: _FURTHER,
     Scenario.WITHOUT_HOOK: _FURTHER,
-    Scenario.HOOK: _HOOKED,
-    Scenario.HOOK_NOOP: _HOOKED,
+    Scenario.HOOK: _BEFORE,
+    Scenario.HOOK_NOOP: _BEFORE,
+    Scenario.HOOK_AFTER: _AFTER,
 }
 """What is built in each scenario."""
 
@@ -91,6 +93,7 @@ class Reprobuild:
             (Scenario.WITHOUT_HOOK, partial(self._from_fetched, Scenario.WITHOUT_HOOK)),
             (Scenario.HOOK, partial(self._from_fetched, Scenario.HOOK)),
             (Scenario.HOOK_NOOP, self._hook_noop),
+            (Scenario.HOOK_AFTER, partial(self._from_fetched, Scenario.HOOK_AFTER)),
         )
         return [
             Case(tool=self.name, scenario=scenario, run=run, built=partial(self._built, scenario))
@@ -108,7 +111,7 @@ class Reprobuild:
         return self._build(_STARTS[scenario], self._fresh(self.fetched, scenario))
 
     def _hook_noop(self, _: int) -> Sample:
-        return self._build(_HOOKED, self._store(Scenario.HOOK))
+        return self._build(_BEFORE, self._store(Scenario.HOOK))
 
     def _noop(self, _: int) -> Sample:
         return self._build(CONNECTOR, self.warm)
@@ -151,9 +154,9 @@ class Reprobuild:
 
 
 def make_workspace(root: Path, folder: Path) -> Path:
-    """Make *folder* a copy of the workspace *root* with two connectors more, of the same wheels; return it.
+    """Make *folder* a copy of the workspace *root* with further connectors, of the same wheels; return it.
 
-    One of them has a hook that writes one file after everything is installed.
+    Two of them have a hook that writes one file, before or after everything is installed.
     """
     folder.mkdir()
     for name in ("pyproject.toml", BASE_LOCK):
@@ -161,17 +164,18 @@ def make_workspace(root: Path, folder: Path) -> Path:
     (folder / "build").mkdir()
     (folder / "build" / "base").symlink_to(root / "build" / "base")
     (folder / "lock").mkdir()
-    for name in (CONNECTOR, _FURTHER, _HOOKED):
+    for name in (CONNECTOR, _FURTHER, *_HOOKS):
         shutil.copy(root / lock_path(CONNECTOR), folder / lock_path(name))
     if (root / "lock" / "wheels").is_dir():
         shutil.copytree(root / "lock" / "wheels", folder / "lock" / "wheels")
     requirements = list(read_lock(root, [CONNECTOR]).connectors[CONNECTOR].requirements)
-    for name in (_FURTHER, _HOOKED):
+    for name in (_FURTHER, *_HOOKS):
         _make_connector(folder / "connectors" / name, requirements)
-    hook = folder / "connectors" / _HOOKED / "hooks" / "post-install"
-    hook.parent.mkdir()
-    hook.write_text(_HOOK, encoding="utf-8")
-    hook.chmod(0o755)
+    for name, stage in _HOOKS.items():
+        hook = folder / "connectors" / name / "hooks" / stage
+        hook.parent.mkdir()
+        hook.write_text(_HOOK, encoding="utf-8")
+        hook.chmod(0o755)
     return folder
 
 

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
+import anyio
 from anyio import to_thread
 
 from reprobuild.builder.account import ROOT
@@ -32,17 +33,19 @@ class Kit:
 
 
 async def hooked_layers(
-    derivation: Derivation, store: Store, kit: Kit
+    derivation: Derivation, store: Store, kit: Kit, made: anyio.Event | None = None
 ) -> tuple[tuple[NamedLayer, ...], ContainerConfig]:
     """Return the layers of the image of *derivation* above its base, and how it is started after its hooks.
 
-    Fragments of wheels, the base's layers and declared inputs are in *store*. Raises what `Executor.run` does, and
-    SpecificationError for a customization that fails by itself.
+    The base's layers and declared inputs are in *store*, and fragments of wheels once *made* is set, at once without
+    it. Raises what `Executor.run` does, and SpecificationError for a customization that fails by itself.
     """
     run = _HookRun(derivation=derivation, store=store, kit=kit)
     container = at_start(derivation, *stored_manifest(derivation.base, derivation.platform, store))
     setup = await to_thread.run_sync(setup_layer, derivation, store)
     before = await run.stage("pre-install", container.with_layers([setup]))
+    if made is not None:
+        await made.wait()
     wheels = await to_thread.run_sync(wheel_layers, derivation, store)
     own = await to_thread.run_sync(connector_layer, derivation, store)
     after = await run.stage("post-install", installed(before.with_layers([*wheels, own]), derivation))

@@ -4,7 +4,7 @@ Wheels are the unit of work: each that any of the images needs becomes a fragmen
 as many threads as there are processors. Then every image is assembled from what is there.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
@@ -52,17 +52,26 @@ async def realise(
     """
     work = _Work(store=store, limiter=anyio.CapacityLimiter(workers))
     derivations = [image.derivation for image in images if image.manifest is None]
-    await work.make_layers(derivations, await _compiled(derivations, store, kit), progress)
+    made, found = anyio.Event(), dict[int, BuiltImage]()
 
-    async def one(image: PlannedImage) -> BuiltImage:
+    async def make() -> None:
+        await work.make_layers(derivations, await _compiled(derivations, store, kit), progress)
+        made.set()
+
+    async def one(place: int, image: PlannedImage) -> None:
         manifest = image.manifest
         if manifest is None and image.derivation.hooks:
-            manifest = await _hooked(image, store, kit)
+            # Hooks that come before the installation run beside the making of its layers.
+            manifest = await _hooked(image, store, kit, made)
         elif manifest is None:
+            await made.wait()
             manifest = await anyio.to_thread.run_sync(_assembled, image, store, limiter=work.limiter)
-        return built_image(image, manifest, store, cached=image.manifest is not None)
+        found[place] = built_image(image, manifest, store, cached=image.manifest is not None)
 
-    return tuple(await gathered([partial(one, image) for image in images], limit=workers))
+    calls: list[Callable[[], Awaitable[None]]] = [make]
+    calls += [partial(one, place, image) for place, image in enumerate(images)]
+    await gathered(calls, limit=1 + workers)
+    return tuple(found[place] for place in range(len(images)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -164,12 +173,12 @@ def _assembled(image: PlannedImage, store: Store) -> Descriptor:
     return keep_image(derivation, image.key, layers, store)
 
 
-async def _hooked(image: PlannedImage, store: Store, kit: "Kit | None") -> Descriptor:
-    """Put an image together whose hooks have a say in it."""
+async def _hooked(image: PlannedImage, store: Store, kit: "Kit | None", made: anyio.Event) -> Descriptor:
+    """Put an image together whose hooks have a say in it; *made* is set when the fragments of wheels are there."""
     from reprobuild.builder.hooked import hooked_layers  # noqa: PLC0415 - most images have no hooks
 
     if kit is None:
         message = "hooks are run with a kit"
         raise ValueError(message)
-    layers, config = await hooked_layers(image.derivation, store, kit)
+    layers, config = await hooked_layers(image.derivation, store, kit, made)
     return keep_image(image.derivation, image.key, layers, store, config=config)
