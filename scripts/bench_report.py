@@ -71,8 +71,8 @@ this age has no way to set the time of files.
 
 The further connector built by reprobuild from the same store, without a hook and with one that writes one file. A hook
 before the installation adds the base unpacked once, a sandbox and a layer, beside the making of the other layers; one
-after the installation has all wheels unpacked, too, and waits for them. Both are done once for all connectors that share
-base, wheels and hook.
+after the installation has all wheels unpacked, too, and waits for them. Both are done once for all connectors that
+share base, wheels and hook.
 
 {hooks}
 ## Diff
@@ -162,7 +162,8 @@ def verdicts(findings: Findings) -> list[str]:
     if (added := _added(findings)) is not None:
         asked = f"goal at most {_HOOK_GOAL:g} s"
         lines.append(
-            f"a hook that writes one file, before the installation, cold: {added:.2f} s more; {asked}: {_judged(added <= _HOOK_GOAL)}"
+            f"a hook before the installation that writes one file, cold: {added:.2f} s more; "
+            f"{asked}: {_judged(added <= _HOOK_GOAL)}"
         )
     if findings.diff is not None:
         times = findings.diff.cold.seconds / findings.diff.reading.seconds
