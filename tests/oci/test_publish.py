@@ -51,7 +51,11 @@ async def test_blobs_before_manifests_before_indexes_before_tags(
     done = await _publish(root, store, sink, "1.0", "latest")
     assert done.tags == {"1.0": "pushed", "latest": "pushed"}
     order = [path.partition("?")[0].partition("/v2/to/")[2] for method, path, _ in small.answered if method == "PUT"]
-    assert [one.partition("/")[0] for one in order] == ["blobs"] * 4 + ["manifests"] * 5
+    # A PUT may be sent again: what counts is what comes before what.
+    kinds = [one.partition("/")[0] for one in order]
+    assert kinds == sorted(kinds)
+    assert {*kinds} == {"blobs", "manifests"}
+    assert len(small.blobs) == 4
     assert order[-3:] == [f"manifests/{root.digest}", "manifests/1.0", "manifests/latest"]
     assert small.tags == {("to", "1.0"): root.digest, ("to", "latest"): root.digest}
 
