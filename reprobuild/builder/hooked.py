@@ -14,11 +14,14 @@ from reprobuild.builder.container import Container, at_start, installed, labelle
 from reprobuild.builder.customized import Customized
 from reprobuild.builder.executions import Executions, Secrets
 from reprobuild.builder.hook import Hook, Stage
+from reprobuild.builder.site import base_links, site_of
 from reprobuild.builder.step import stepped
+from reprobuild.builder.tree import parents, resolve
 from reprobuild.canonical import digest_of
 from reprobuild.derivation import Derivation
-from reprobuild.errors import ContentError
+from reprobuild.errors import ContentError, SpecificationError
 from reprobuild.hooks.container import ContainerConfig
+from reprobuild.image.index import tree_of
 from reprobuild.store import Store, machine_errors
 
 __all__ = ["Kit", "hooked_layers"]
@@ -44,6 +47,8 @@ async def hooked_layers(
     container = at_start(derivation, *stored_manifest(derivation.base, derivation.platform, store))
     setup = await to_thread.run_sync(setup_layer, derivation, store)
     before = await run.stage("pre-install", container.with_layers([setup]))
+    if len(before.made) > 1:
+        await to_thread.run_sync(_check_folders, before, derivation, store)
     if made is not None:
         await made.wait()
     wheels = await to_thread.run_sync(wheel_layers, derivation, store)
@@ -51,6 +56,25 @@ async def hooked_layers(
     after = await run.stage("post-install", installed(before.with_layers([*wheels, own]), derivation))
     after = labelled(after, derivation)
     return after.made, after.config
+
+
+def _check_folders(container: Container, derivation: Derivation, store: Store) -> None:
+    """Raise SpecificationError if a folder that the installation writes to is none any more.
+
+    Its layers know the links of the base alone: one that a hook made would be replaced by a folder.
+    """
+    tree = tree_of(container.layers, store, where=derivation.connector)
+    links = base_links(derivation.base, derivation.platform)
+    roots = [*site_of(derivation.base, derivation.platform).roots, derivation.workdir.strip("/")]
+    places = [resolve(root, links) for root in roots if root]
+    for folder in sorted({above for place in places for above in parents(f"{place}/x")}):
+        node = tree.get(folder)
+        if node is not None and node.kind != "directory":
+            raise SpecificationError(
+                f"a hook made /{folder} a {node.kind}, and wheels and the connector's files go below it",
+                where=f"{derivation.connector}: hooks before the installation",
+                hint="leave it a folder; or do it after the installation",
+            )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -233,6 +233,17 @@ def test_hooks_that_cannot_be_reproducible_are_refused_with_the_way_out(
     assert words in refused(workspace, name).err
 
 
+def test_a_hook_that_moves_what_wheels_go_into_is_refused(workspace: Workspace) -> None:
+    hook = workspace.root / "connectors" / "source-scripted" / "hooks" / "pre-install"
+    before = hook.read_text()
+    hook.write_text("#!/bin/sh\nset -e\nmv /usr/local /opt/local\nln -s /opt/local /usr/local\n")
+    try:
+        done = refused(workspace, "source-scripted")
+    finally:
+        hook.write_text(before)
+    assert "a hook made /usr/local a symlink" in done.err
+
+
 def test_a_pipe_that_swallows_a_failure_is_told(workspace: Workspace) -> None:
     assert "it ended well, but wrote" in workspace.must("build", "source-sheet").err
 
