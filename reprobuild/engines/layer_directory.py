@@ -4,20 +4,19 @@ import os
 import shutil
 import stat
 from collections.abc import Callable, Iterable
-from dataclasses import replace
 from pathlib import Path
 
 from reprobuild.builder.tree import Entry
 from reprobuild.canonical import Digest
 from reprobuild.engines.file_metadata import bounded_time, set_metadata
-from reprobuild.engines.file_writers import FileWriters
+from reprobuild.engines.file_writer import write_file
 from reprobuild.engines.flavour import Flavour
-from reprobuild.engines.layer_places import LayerPlaces, Place
+from reprobuild.engines.layer_places import Below, LayerPlaces, Place
 from reprobuild.engines.overlay import no_overlay
 from reprobuild.errors import ContentError
 from reprobuild.image.index import IndexedFile
 from reprobuild.image.layer_files import LayerFile
-from reprobuild.image.tree import ImageTree, Node
+from reprobuild.image.tree import Node
 
 __all__ = ["LayerDirectory"]
 
@@ -25,15 +24,16 @@ __all__ = ["LayerDirectory"]
 class LayerDirectory:
     """The directory *root*, empty at first, and what of a layer is in it.
 
-    *below* gives what the layers below add up to; it is asked only by a layer that leaves out folders. *copy*
-    writes the file that is below at a path to another: a hard link may repeat what only the layers below have.
+    *below* is what the layers below add up to; it is asked only by a layer that leaves out folders. *copy* writes
+    the file that is below at a path to another: a hard link may repeat what only the layers below have.
+    ``left_out`` are the folders that there are although the layer does not have them, as they are below.
     """
 
     def __init__(
         self,
         root: Path,
         flavour: Flavour,
-        below: Callable[[], ImageTree],
+        below: Below,
         copy: Callable[[str, Path], None],
         where: str,
     ) -> None:
@@ -41,21 +41,19 @@ class LayerDirectory:
         self._below = below
         self._places = LayerPlaces(below)
         self._times: dict[str, int] = {"": 0}
+        self.left_out: set[str] = set()
         self._hidden: dict[str, str] = {}
-        self._writers = FileWriters(where)
 
     def fill(self, files: Iterable[LayerFile]) -> list[IndexedFile]:
         """Write *files*; return what they were, with digests."""
-        with self._writers:
-            pairs = [self._put(file) for file in files]
-            found = [replace(file, digest=digest()) if digest else file for file, digest in pairs]
+        found = [self._put(file) for file in files]
         for path, hides in self._hidden.items():
             self._hide(path, hides)
         for path, mtime in sorted(self._times.items(), reverse=True):
             os.utime(self._path(path), (bounded_time(mtime), bounded_time(mtime)))
         return found
 
-    def _put(self, file: LayerFile) -> tuple[IndexedFile, Callable[[], Digest] | None]:
+    def _put(self, file: LayerFile) -> IndexedFile:
         path, made = self._places.resolved(file.entry.path, where=self._where) if file.entry.path else ("", [])
         for place, node in made:
             self._folder(place, node)
@@ -66,7 +64,7 @@ class LayerDirectory:
             self._directory(path, file)
         else:
             digest = self._other(path, file)
-        return IndexedFile(entry=file.entry, hides=file.hides, mtime=file.mtime), digest
+        return IndexedFile(entry=file.entry, hides=file.hides, mtime=file.mtime, digest=digest)
 
     def _folder(self, path: str, node: Node) -> None:
         """Make a folder that the layer leaves out, as it is below."""
@@ -74,6 +72,7 @@ class LayerDirectory:
         Path(self._path(path)).mkdir()
         entry = Entry(path=path, kind="directory", mode=node.mode, uid=node.uid, gid=node.gid, xattrs=node.xattrs)
         self._places.put(path, Place(kind="directory"))
+        self.left_out.add(path)
         self._times[path] = node.mtime
         set_metadata(self._path(path), entry, node.mtime, where=self._where)
 
@@ -83,10 +82,11 @@ class LayerDirectory:
             self._clear(path)
             Path(self._path(path)).mkdir()
             self._places.put(path, Place(kind="directory"))
+        self.left_out.discard(path)
         self._times[path] = file.mtime
         set_metadata(self._path(path), file.entry, file.mtime, where=self._where)
 
-    def _other(self, path: str, file: LayerFile) -> Callable[[], Digest] | None:
+    def _other(self, path: str, file: LayerFile) -> Digest | None:
         entry, place = file.entry, self._path(path)
         if entry.kind == "hardlink":
             self._link(entry.target, path)
@@ -95,7 +95,7 @@ class LayerDirectory:
             self._clear(path)
         self._places.put(path, Place(kind="symlink" if entry.kind == "symlink" else "other", target=entry.target))
         if entry.kind == "file":
-            return self._writers.write(place, file)
+            return write_file(place, file, where=self._where)
         if entry.kind == "symlink":
             os.symlink(entry.target, place)  # noqa: PTH211 - as it is, unlike a Path
         elif not self._fifo(place, entry):
@@ -120,7 +120,6 @@ class LayerDirectory:
         elif own.kind == "directory":
             raise ContentError(f"{path}: a hard link to a directory, {target[:200]!r}", where=self._where)
         else:
-            self._writers.wait(self._path(source))
             os.link(self._path(source), self._path(path), follow_symlinks=False)
         self._places.put(path, own)
 
@@ -144,7 +143,7 @@ class LayerDirectory:
                 os.mknod(self._path(path), stat.S_IFCHR, os.makedev(0, 0))
             elif own is not None and own.kind == "directory":
                 os.setxattr(self._path(path), f"{self._flavour.xattrs}opaque", b"y")
-            elif own is None and (node := self._below().get(path)) is not None and node.kind == "directory":
+            elif own is None and (node := self._below.get(path)) is not None and node.kind == "directory":
                 self._folder(path, node)
                 self._hide(path, hides)
         except OSError as error:
@@ -154,12 +153,11 @@ class LayerDirectory:
         """Remove what the layer has had at *path*: the last entry of a path is the one that counts."""
         own = self._places.own(path)
         place = self._path(path)
-        if own is not None:
-            self._writers.wait()
         if own is not None and own.kind == "directory" and Path(place).is_dir():
             shutil.rmtree(place)
             for known in [one for one in self._times if one == path or one.startswith(path + "/")]:
                 del self._times[known]
+                self.left_out.discard(known)
             self._places.forget(path)
         else:
             Path(place).unlink(missing_ok=True)

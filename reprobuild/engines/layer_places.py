@@ -4,17 +4,24 @@ A stored place never leads through a symbolic link, so writing to it never leave
 """
 
 import posixpath
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Protocol
 
 from reprobuild.errors import ContentError
-from reprobuild.image.tree import ImageTree, Node
+from reprobuild.image.tree import Node
 
-__all__ = ["LayerPlaces", "Place"]
+__all__ = ["Below", "LayerPlaces", "Place"]
 
 _FOLLOWED = 40
 _Kind = Literal["directory", "symlink", "other"]
+
+
+class Below(Protocol):
+    """What the layers below add up to: an `ImageTree`, or what takes its place."""
+
+    def get(self, path: str) -> Node | None:
+        """Return what is at *path* itself, a symbolic link unfollowed."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,9 +36,9 @@ _FOLDER = Place(kind="directory")
 
 
 class LayerPlaces:
-    """What a layer has had so far. *below* gives what the layers below add up to, and is asked only if it matters."""
+    """What a layer has had so far. *below* is what the layers below add up to, and is asked only if it matters."""
 
-    def __init__(self, below: Callable[[], ImageTree]) -> None:
+    def __init__(self, below: Below) -> None:
         self._own: dict[str, Place] = {"": _FOLDER}
         self._below = below
 
@@ -67,7 +74,7 @@ class LayerPlaces:
         own = self._own.get(place)
         if own == _FOLDER:
             return place
-        below = self._below().get(place) if own is None else None
+        below = self._below.get(place) if own is None else None
         link = own.target if own and own.kind == "symlink" else below.target if below else ""
         if link:
             return self._folder(_aim(place, link), made, where, followed + 1)

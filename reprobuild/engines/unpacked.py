@@ -9,15 +9,15 @@ import fcntl
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 
 from reprobuild.canonical import canonical_json, digest_of, hex_of
 from reprobuild.engines.flavour import Flavour
 from reprobuild.errors import ContentError
-from reprobuild.image.index import RootLayer, known_index, remember_index, tree_of
-from reprobuild.image.layer_files import layer_files
+from reprobuild.image.index import RootLayer, trees_below
 from reprobuild.image.tree import ImageTree
 from reprobuild.store import Store, machine_errors, replacing
 
@@ -33,17 +33,19 @@ def unpacked(layers: Sequence[RootLayer], store: Store, flavour: Flavour, *, scr
     Raises ContentError for a layer that is not what its digests say, MachineError where it cannot be written.
     """
     folder = store.root / "unpacked" / flavour.name
-    found: list[Path] = []
     with machine_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
         # An image may have programs that make whoever runs them root: nobody else walks in.
         folder.chmod(0o700)
-        for number, layer in enumerate(layers):
-            place = f"{where}, layer {number + 1} ({layer.descriptor.digest})"
-            with _alone(folder / f"{hex_of(layer.diff_id)}.lock"):
-                known = _known(folder, layers[: number + 1])
-                found.append(known or _unpack(layers[: number + 1], found, store, flavour, folder, scratch, place))
-    return found
+        found = _known(folder, layers)
+        missing = {layer.diff_id for layer, path in zip(layers, found, strict=True) if path is None}
+        if missing:
+            with ExitStack() as locks:
+                for diff_id in sorted(missing):
+                    locks.enter_context(_alone(folder / f"{hex_of(diff_id)}.lock"))
+                _unpack(layers, store, flavour, folder, scratch, where)
+                found = _known(folder, layers)
+    return [path for path in found if path is not None]
 
 
 def _names(layers: Sequence[RootLayer]) -> tuple[str, str]:
@@ -52,7 +54,12 @@ def _names(layers: Sequence[RootLayer]) -> tuple[str, str]:
     return hex_of(layers[-1].diff_id), hex_of(chain)
 
 
-def _known(folder: Path, layers: Sequence[RootLayer]) -> Path | None:
+def _known(folder: Path, layers: Sequence[RootLayer]) -> list[Path | None]:
+    """Return the directory of each of *layers*; None for those that are not there."""
+    return [_known_one(folder, layers[: number + 1]) for number in range(len(layers))]
+
+
+def _known_one(folder: Path, layers: Sequence[RootLayer]) -> Path | None:
     for name in _names(layers):
         try:
             boot = json.loads((folder / f"{name}.json").read_bytes())["boot"]
@@ -65,32 +72,30 @@ def _known(folder: Path, layers: Sequence[RootLayer]) -> Path | None:
 
 
 def _unpack(
-    layers: Sequence[RootLayer],
-    below: Sequence[Path],
-    store: Store,
-    flavour: Flavour,
-    folder: Path,
-    scratch: Path,
-    where: str,
-) -> Path:
-    from reprobuild.engines.layer_directory import LayerDirectory  # noqa: PLC0415 - most layers are there already
+    layers: Sequence[RootLayer], store: Store, flavour: Flavour, folder: Path, scratch: Path, where: str
+) -> None:
+    """Make the directories of *layers* that are not in *folder*: drafts first, then what depends on those below."""
+    from reprobuild.engines.draft import fill_directory  # noqa: PLC0415 - most layers are there already
+    from reprobuild.engines.drafts import drafts  # noqa: PLC0415
 
-    asked: list[ImageTree] = []
+    found = _known(folder, layers)
+    places = [f"{where}, layer {number + 1} ({layer.descriptor.digest})" for number, layer in enumerate(layers)]
+    missing = [number for number, path in enumerate(found) if path is None]
+    made = drafts({number: (layers[number], places[number]) for number in missing}, scratch, store, flavour)
+    below = trees_below(layers, store, where=where) if any(one.depends for one in made.values()) else None
+    for number, place in enumerate(places):
+        tree = next(below) if below is not None else ImageTree()
+        if (draft := made.get(number)) is None:
+            continue
+        if not draft.settle(tree, where=place):
+            _remove(draft.root)
+            lower = [path for path in found[:number] if path is not None]
+            copy = partial(_copy, tree, lower, place)
+            fill_directory(layers[number], draft.root, store, flavour, below=tree, copy=copy, where=place)
+        found[number] = _keep(draft.root, folder, _names(layers[: number + 1])[1 if draft.depends else 0])
 
-    def tree() -> ImageTree:
-        if not asked:
-            asked.append(tree_of(layers[:-1], store, where=where))
-        return asked[0]
 
-    layer, root = layers[-1], scratch / "layer"
-    _remove(root)
-    root.mkdir(mode=0o755)
-    root.chmod(0o755)
-    directory = LayerDirectory(root, flavour, tree, _copier(tree, below, where), where)
-    files = directory.fill(layer_files(layer.descriptor, layer.diff_id, store, where=where))
-    if known_index(layer.diff_id, store) is None:
-        remember_index(layer.diff_id, files, store)
-    name = _names(layers)[1 if asked else 0]
+def _keep(root: Path, folder: Path, name: str) -> Path:
     _remove(folder / name)
     root.rename(folder / name)
     with replacing(folder / f"{name}.json", flushed=False) as file:
@@ -98,17 +103,14 @@ def _unpack(
     return folder / name
 
 
-def _copier(tree: Callable[[], ImageTree], below: Sequence[Path], where: str) -> Callable[[str, Path], None]:
-    def copy(path: str, place: Path) -> None:
-        found = tree().find(path)
-        if found is None or found.node.kind != "file":
-            raise ContentError(f"a hard link to nothing, {path[:200]!r}", where=where)
-        source = below[found.node.layer] / found.path
-        shutil.copyfile(source, place, follow_symlinks=False)
-        os.chown(place, found.node.uid, found.node.gid)
-        shutil.copystat(source, place, follow_symlinks=False)
-
-    return copy
+def _copy(tree: ImageTree, below: Sequence[Path], where: str, path: str, place: Path) -> None:
+    found = tree.find(path)
+    if found is None or found.node.kind != "file":
+        raise ContentError(f"a hard link to nothing, {path[:200]!r}", where=where)
+    source = below[found.node.layer] / found.path
+    shutil.copyfile(source, place, follow_symlinks=False)
+    os.chown(place, found.node.uid, found.node.gid)
+    shutil.copystat(source, place, follow_symlinks=False)
 
 
 @contextmanager

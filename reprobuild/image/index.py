@@ -19,7 +19,16 @@ from reprobuild.oci.types import Descriptor
 from reprobuild.progress import Task
 from reprobuild.store import Store
 
-__all__ = ["IndexedFile", "RootLayer", "file_content", "known_index", "layer_index", "remember_index", "tree_of"]
+__all__ = [
+    "IndexedFile",
+    "RootLayer",
+    "file_content",
+    "known_index",
+    "layer_index",
+    "remember_index",
+    "tree_of",
+    "trees_below",
+]
 
 _FORMAT = 1
 """Of the blob; another one is another key."""
@@ -86,6 +95,17 @@ def tree_of(layers: Iterable[RootLayer], store: Store, *, where: str, task: Task
         for file in layer_index(layer, store, where=place, task=task):
             _place(tree, file, number, place)
     return tree
+
+
+def trees_below(layers: Sequence[RootLayer], store: Store, *, where: str) -> Iterator[ImageTree]:
+    """Yield for each of *layers*, lowest first, what those below it add up to: one tree, which grows."""
+    tree = ImageTree()
+    for number, layer in enumerate(layers):
+        yield tree
+        if number + 1 < len(layers):
+            place = f"{where}, layer {number + 1} ({layer.descriptor.digest})"
+            for file in layer_index(layer, store, where=place):
+                _place(tree, file, number, place)
 
 
 def file_content(tree: ImageTree, path: str, layers: Sequence[RootLayer], store: Store, *, limit: int) -> bytes | None:
