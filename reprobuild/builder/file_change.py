@@ -76,7 +76,7 @@ def _copied(
         node = Node(kind="file", mode=0o644, size=item.size, digest=item.digest)
     else:
         node = _node(origin, source, "file", where)
-        origin.store_contents([node])
+        origin.store_contents({_found(origin, source): node})
     target = absolute(config, operation.path)
     if operation.path.endswith("/"):
         target = posixpath.join(target, posixpath.basename(source))
@@ -103,7 +103,8 @@ def _copied_tree(
                 folder = "/".join(above[:depth])
                 chosen.setdefault(folder, origin.tree.get(posixpath.join(start, folder)) or Node(kind="directory"))
             chosen[inner] = node
-    origin.store_contents(node for node in chosen.values() if node.kind == "file")
+    files = {posixpath.join(start, inner): node for inner, node in chosen.items() if node.kind == "file"}
+    origin.store_contents(files)
     for inner in sorted(chosen, key=str.encode):
         node = chosen[inner]
         uid, gid = owner or (node.uid, node.gid)

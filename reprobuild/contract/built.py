@@ -137,7 +137,7 @@ def _facts(
 def _keep_contents(root: Root, expectations: Expectations, store: Store) -> None:
     """Give the tree of *root* the contents of the files that *expectations* ask for."""
     found = dict(_wanted(root.tree, expectations))
-    root.store_contents(found.values())
+    root.store_contents(found)
     for path, node in found.items():
         if node.digest is not None:
             root.tree.place(path, replace(node, content=store.read(node.digest)))

@@ -6,11 +6,13 @@ An entry whose folder the layer itself lacks goes where the layers below say, as
 """
 
 import fcntl
+import glob
 import json
 import os
 import shutil
+import stat
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from pathlib import Path
 
@@ -19,11 +21,12 @@ from reprobuild.engines.flavour import Flavour
 from reprobuild.errors import ContentError
 from reprobuild.image.index import RootLayer, trees_below
 from reprobuild.image.tree import ImageTree
-from reprobuild.store import Store, machine_errors, replacing
+from reprobuild.store import CHUNK, Store, machine_errors, replacing
 
-__all__ = ["unpacked"]
+__all__ = ["unpacked", "unpacked_file"]
 
 _BOOT = Path("/proc/sys/kernel/random/boot_id")
+_READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
 def unpacked(layers: Sequence[RootLayer], store: Store, flavour: Flavour, *, scratch: Path, where: str) -> list[Path]:
@@ -46,6 +49,20 @@ def unpacked(layers: Sequence[RootLayer], store: Store, flavour: Flavour, *, scr
                 _unpack(layers, store, flavour, folder, scratch, where)
                 found = _known(folder, layers)
     return [path for path in found if path is not None]
+
+
+def unpacked_file(layer: RootLayer, path: str, size: int, store: Store) -> Iterator[bytes]:
+    """Yield the bytes of the file at *path* in *layer*, if it has been unpacked and the file is there, else none.
+
+    Unverified: whoever takes them knows their digest.
+    """
+    for place in store.root.glob(f"unpacked/*/{hex_of(layer.diff_id)}/{glob.escape(path)}"):
+        with suppress(OSError), os.fdopen(os.open(place, _READ), "rb") as file:
+            found = os.fstat(file.fileno())
+            if stat.S_ISREG(found.st_mode) and found.st_size == size:
+                while chunk := file.read(CHUNK):
+                    yield chunk
+                return
 
 
 def _names(layers: Sequence[RootLayer]) -> tuple[str, str]:
@@ -82,7 +99,7 @@ def _unpack(
     places = [f"{where}, layer {number + 1} ({layer.descriptor.digest})" for number, layer in enumerate(layers)]
     missing = [number for number, path in enumerate(found) if path is None]
     made = drafts({number: (layers[number], places[number]) for number in missing}, scratch, store, flavour)
-    below = trees_below(layers, store, where=where) if any(one.depends for one in made.values()) else None
+    below = trees_below(layers, store, where=where) if any(made[number].depends for number in made if number) else None
     for number, place in enumerate(places):
         tree = next(below) if below is not None else ImageTree()
         if (draft := made.get(number)) is None:
@@ -92,7 +109,8 @@ def _unpack(
             lower = [path for path in found[:number] if path is not None]
             copy = partial(_copy, tree, lower, place)
             fill_directory(layers[number], draft.root, store, flavour, below=tree, copy=copy, where=place)
-        found[number] = _keep(draft.root, folder, _names(layers[: number + 1])[1 if draft.depends else 0])
+        # Below the lowest there is nothing that it could depend on.
+        found[number] = _keep(draft.root, folder, _names(layers[: number + 1])[1 if draft.depends and number else 0])
 
 
 def _keep(root: Path, folder: Path, name: str) -> Path:

@@ -1,11 +1,13 @@
 """Compressed layers as plain bytes: gzip, zstd or none, within bounds, whatever was sent.
 
-Yields at most `STEP` bytes at a time, so that a bomb costs no memory before it is recognised.
+Yields at most `STEP` bytes at a time, so that a bomb costs no memory before it is recognised. zlib-ng reads gzip in
+half the time of Python's own zlib (ADR 8); what it gives is held against a digest by whoever asks.
 """
 
-import zlib
 from collections.abc import Iterable, Iterator
-from typing import Protocol
+from typing import Protocol, cast
+
+from zlib_ng import zlib_ng
 
 from reprobuild.errors import ContentError
 from reprobuild.oci.types import LAYER_GZIP, LAYER_TAR, LAYER_ZSTD, Descriptor, oci_media_type
@@ -15,6 +17,7 @@ __all__ = ["STEP", "plain"]
 STEP = 1024 * 1024
 """The most bytes that are handed out at once."""
 
+_FAULTS = (cast("type[Exception]", zlib_ng.error),)
 _RATIO = 200
 _ALLOWANCE = 256 * 1024 * 1024
 """What a layer may hold beyond _RATIO times its compressed size: some sparse files are zeros alone."""
@@ -69,15 +72,15 @@ def _bounded(pieces: Iterable[bytes], descriptor: Descriptor, where: str) -> Ite
 
 def _gzip(chunks: Iterable[bytes], where: str) -> Iterator[bytes]:
     """Yield what the gzip members in *chunks* hold (RFC 1952 §2.2: members follow one another)."""
-    member, fresh = zlib.decompressobj(wbits=31), True
+    member, fresh = zlib_ng.decompressobj(wbits=31), True
     for chunk in chunks:
         data = chunk
         while data:
             if member.eof:
-                member = zlib.decompressobj(wbits=31)
+                member = zlib_ng.decompressobj(wbits=31)
             try:
                 yield member.decompress(data, STEP)
-            except zlib.error as error:
+            except _FAULTS as error:
                 raise _damaged("gzip", str(error), where) from error
             data, fresh = member.unused_data if member.eof else member.unconsumed_tail, False
         # What fits in the window may still wait inside when all input is taken.
@@ -86,10 +89,10 @@ def _gzip(chunks: Iterable[bytes], where: str) -> Iterator[bytes]:
     _complete(member, "gzip", where, fresh=fresh)
 
 
-def _rest(member: "zlib._Decompress", where: str) -> bytes:
+def _rest(member: "zlib_ng._Decompress", where: str) -> bytes:
     try:
         return member.decompress(b"", STEP)
-    except zlib.error as error:
+    except _FAULTS as error:
         raise _damaged("gzip", str(error), where) from error
 
 
