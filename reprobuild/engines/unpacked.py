@@ -19,7 +19,7 @@ from pathlib import Path
 from reprobuild.canonical import canonical_json, digest_of, hex_of
 from reprobuild.engines.flavour import Flavour
 from reprobuild.errors import ContentError
-from reprobuild.image.index import RootLayer, trees_below
+from reprobuild.image.index import RootLayer, tree_of, trees_below
 from reprobuild.image.tree import ImageTree
 from reprobuild.store import CHUNK, Store, machine_errors, replacing
 
@@ -99,7 +99,8 @@ def _unpack(
     places = [f"{where}, layer {number + 1} ({layer.descriptor.digest})" for number, layer in enumerate(layers)]
     missing = [number for number, path in enumerate(found) if path is None]
     made = drafts({number: (layers[number], places[number]) for number in missing}, scratch, store, flavour)
-    below = trees_below(layers, store, where=where) if any(made[number].depends for number in made if number) else None
+    asked = {path for number in made if number for path in made[number].asked}
+    below = trees_below(layers, store, asked, where=where) if asked else None
     for number, place in enumerate(places):
         tree = next(below) if below is not None else ImageTree()
         if (draft := made.get(number)) is None:
@@ -107,8 +108,9 @@ def _unpack(
         if not draft.settle(tree, where=place):
             _remove(draft.root)
             lower = [path for path in found[:number] if path is not None]
-            copy = partial(_copy, tree, lower, place)
-            fill_directory(layers[number], draft.root, store, flavour, below=tree, copy=copy, where=place)
+            whole = tree_of(layers[:number], store, where=where)
+            copy = partial(_copy, whole, lower, place)
+            fill_directory(layers[number], draft.root, store, flavour, below=whole, copy=copy, where=place)
         # Below the lowest there is nothing that it could depend on.
         found[number] = _keep(draft.root, folder, _names(layers[: number + 1])[1 if draft.depends and number else 0])
 

@@ -14,7 +14,7 @@ from reprobuild.builder.tree import Entry
 from reprobuild.canonical import Digest, canonical_json, digest_of, parse_digest
 from reprobuild.errors import ContentError
 from reprobuild.image.layer_files import LayerFile, layer_files
-from reprobuild.image.tree import ImageTree, node_of
+from reprobuild.image.tree import ImageTree, Node, node_of
 from reprobuild.oci.types import Descriptor
 from reprobuild.progress import Task
 from reprobuild.store import Store
@@ -30,6 +30,7 @@ __all__ = [
     "trees_below",
 ]
 
+_FILES = ("file", "hardlink")
 _FORMAT = 1
 """Of the blob; another one is another key."""
 
@@ -77,14 +78,22 @@ def remember_index(diff_id: Digest, files: Sequence[IndexedFile], store: Store) 
 
 def known_index(diff_id: Digest, store: Store) -> tuple[IndexedFile, ...] | None:
     """Return the index that *store* remembers of a layer; None if there is none that can be believed."""
+    try:
+        return tuple(_from_json(known)) if (known := _known(diff_id, store)) is not None else None
+    except (ContentError, IndexError, TypeError, ValueError):
+        return None
+
+
+def _known(diff_id: Digest, store: Store) -> list[Any] | None:
+    """Return the files of the index that *store* remembers, as `_to_json` wrote them."""
     record = store.record("index", _key(diff_id))
     if record is None:
         return None
     try:
-        value = json.loads(store.read(parse_digest(record.get("blob"))))
-        return tuple(_from_json(value["files"]))
+        files = json.loads(store.read(parse_digest(record.get("blob"))))["files"]
     except (ContentError, KeyError, IndexError, TypeError, ValueError):
         return None
+    return files if isinstance(files, list) else None
 
 
 def tree_of(layers: Iterable[RootLayer], store: Store, *, where: str, task: Task | None = None) -> ImageTree:
@@ -97,15 +106,32 @@ def tree_of(layers: Iterable[RootLayer], store: Store, *, where: str, task: Task
     return tree
 
 
-def trees_below(layers: Sequence[RootLayer], store: Store, *, where: str) -> Iterator[ImageTree]:
-    """Yield for each of *layers*, lowest first, what those below it add up to: one tree, which grows."""
+def trees_below(
+    layers: Sequence[RootLayer], store: Store, folders: Iterable[str], *, where: str
+) -> Iterator[ImageTree]:
+    """Yield for each of *layers*, lowest first, what those below it have at *folders*: one tree, which grows.
+
+    Most of a layer is files that have another name than any of *folders* and those above: they are left out.
+    """
+    names = {name for folder in folders for name in folder.split("/")}
     tree = ImageTree()
     for number, layer in enumerate(layers):
         yield tree
         if number + 1 < len(layers):
             place = f"{where}, layer {number + 1} ({layer.descriptor.digest})"
-            for file in layer_index(layer, store, where=place):
-                _place(tree, file, number, place)
+            known = _known(layer.diff_id, store)
+            files = _from_json(_other_than_files(known, names)) if known else layer_index(layer, store, where=place)
+            for file in files:
+                if file.entry.kind == "hardlink":
+                    # What it repeats may be left out; whatever it is, it is no folder.
+                    tree.place(file.entry.path, Node(kind="file", layer=number))
+                else:
+                    _place(tree, file, number, place)
+
+
+def _other_than_files(files: Iterable[list[Any]], names: set[str]) -> list[list[Any]]:
+    """Return those of *files* that are no files, hide something, or have one of *names*."""
+    return [one for one in files if one[1] not in _FILES or one[7] or one[0].rpartition("/")[2] in names]
 
 
 def file_content(tree: ImageTree, path: str, layers: Sequence[RootLayer], store: Store, *, limit: int) -> bytes | None:
