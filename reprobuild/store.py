@@ -3,15 +3,17 @@
 ``blobs/sha256/ab/<hex>`` holds bytes under their own digest; ``records/<kind>/ab/<hex of key>`` holds small
 JSON documents. Both are written under a temporary name, fsynced and renamed, so a reader sees all or nothing
 and two writers of one name write the same bytes: no lock is needed, and ``kill -9`` leaves at most a file in
-``tmp/``. A blob is hashed again whenever its bytes cross a trust boundary (`read`, `chunks`).
+``tmp/``. A blob is hashed again whenever its bytes cross a trust boundary (`read`, `chunks`). The time of a file is
+that of its last use, to the day.
 """
 
 import errno
 import hashlib
 import json
 import os
+import time
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -22,6 +24,8 @@ __all__ = ["CHUNK", "BlobWriter", "Store", "default_root", "machine_errors", "re
 
 CHUNK = 1024 * 1024
 """How many bytes are read at a time."""
+
+_DAY = 24 * 60 * 60
 
 
 def default_root(environ: Mapping[str, str]) -> Path:
@@ -66,11 +70,13 @@ class Store:
 
     def has(self, digest: Digest, size: int | None = None) -> bool:
         """Say whether the blob is there, with *size* bytes if given; its bytes are not read."""
+        path = self.path(digest)
         try:
-            found = self.path(digest).stat().st_size
+            found = path.stat()
         except FileNotFoundError:
             return False
-        return size is None or found == size
+        _keep(path, found.st_mtime)
+        return size is None or found.st_size == size
 
     def __contains__(self, digest: Digest) -> bool:
         return self.path(digest).exists()
@@ -88,9 +94,11 @@ class Store:
     def open(self, digest: Digest) -> BinaryIO:
         """Open the blob for reading, unverified: whoever consumes it checks it."""
         try:
-            return self.path(digest).open("rb")
+            file = self.path(digest).open("rb")
         except FileNotFoundError as error:
             raise ContentError(f"{digest} is not in the store", where=str(self.root)) from error
+        _keep(file.fileno(), os.fstat(file.fileno()).st_mtime)
+        return file
 
     def read(self, digest: Digest) -> bytes:
         """Return the bytes of a small blob, verified."""
@@ -133,7 +141,9 @@ class Store:
     def record(self, kind: str, key: Digest) -> dict[str, Any] | None:
         """Return the record of *kind* under *key*; None if there is none or it cannot be read."""
         try:
-            value = json.loads(self._record_path(kind, key).read_bytes())
+            with open(self._record_path(kind, key), "rb") as file:  # noqa: PTH123 - a build with nothing to do reads many
+                _keep(file.fileno(), os.fstat(file.fileno()).st_mtime)
+                value = json.loads(file.read())
         except (FileNotFoundError, ValueError):
             return None
         return value if isinstance(value, dict) else None
@@ -192,6 +202,13 @@ def machine_errors(place: Path) -> Iterator[None]:
     except OSError as error:
         hint = hints.get(error.errno or 0)
         raise MachineError(error.strerror or str(error), where=error.filename or str(place), hint=hint) from error
+
+
+def _keep(place: Path | int, used: float) -> None:
+    """Note that the file at *place* is of use, if that was last noted more than a day ago: `store gc` goes by it."""
+    if not -_DAY < time.time() - used < _DAY:
+        with suppress(OSError):  # A store that cannot be written is used, too.
+            os.utime(place)
 
 
 @contextmanager

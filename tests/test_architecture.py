@@ -27,6 +27,7 @@ SHELL = {
     "cli",
     "engines/embedded",
     "engines/memory",
+    "engines/removal",
     "engines/run_folder",
     "engines/streams",
     "engines/subordinate_ids",
@@ -73,7 +74,9 @@ SHELL = {
     "verify/purity",
     "verify/rebuild",
     "verify/differing_machine",
+    "garbage/sweep",
     "gathering",
+    "lease",
     "store",
 }
 """The IO shell: the modules, and the one folder, that wait, spawn, ask the clock or read the environment."""

@@ -45,6 +45,10 @@ def run(arguments: Sequence[str]) -> int:
         from reprobuild.cli.settings import Settings
 
         return report(error, Settings())
+    finally:
+        from reprobuild.lease import leave
+
+        leave()
 
 
 def _run(arguments: Sequence[str]) -> int:

@@ -36,7 +36,7 @@ def fetch(
     settings: Settings = context.obj
     workspace = open_workspace(settings)
     chosen = named(workspace, names or ())
-    lock, store = read_lock(workspace.root, chosen), open_store()
+    lock, store = read_lock(workspace.root, chosen), open_store(workspace.root)
     with open_display(settings) as display:
         run_async(
             lambda: fetch_all(

@@ -87,7 +87,7 @@ def outdated(context: typer.Context, names: _Names = None, json: _Json = False) 
     with open_display(settings) as display:
 
         async def work() -> tuple["Change", ...]:
-            store = open_store()
+            store = open_store(workspace.root)
             executions = open_executions(store, display, settings)
             moved = await moved_tags(workspace, found.lock, chosen, strict=True)
             changes = await newer(workspace, found, chosen, store=store, progress=display, executions=executions)
@@ -129,7 +129,7 @@ def _updated(workspace: "Workspace", wishes: "Wishes", settings: Settings) -> "U
     with open_display(settings) as display:
 
         async def work() -> "Update":
-            store = open_store()
+            store = open_store(workspace.root)
             executions = open_executions(store, display, settings)
             new = await updated(workspace, found, wishes, store=store, progress=display, executions=executions)
             for moved in await moved_tags(workspace, new.lock, wishes.names, strict=False):

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from reprobuild.cli.finding import Finding, Mark
-from reprobuild.cli.opening import open_store
 from reprobuild.cli.output import size
 from reprobuild.errors import ReprobuildError
+from reprobuild.store import default_root
 
 __all__ = ["machine_findings"]
 
@@ -99,7 +99,7 @@ def _network() -> Finding:
 
 
 def _store() -> Iterator[Finding]:
-    root = open_store().root.absolute()
+    root = default_root(os.environ).absolute()
     existing = next(place for place in (root, *root.parents) if place.exists())
     kind, hint = _file_system(existing), "point REPROBUILD_STORE to a folder of yours on a larger disk"
     try:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 from reprobuild.cli.settings import Settings
 from reprobuild.errors import SpecificationError
+from reprobuild.lease import enter
+from reprobuild.roots import remember_root
 from reprobuild.store import Store, default_root
 
 if TYPE_CHECKING:
@@ -22,9 +24,16 @@ def open_workspace(settings: Settings) -> "Workspace":
     return read_workspace(find_workspace(settings.directory.absolute()))
 
 
-def open_store() -> Store:
-    """Return the user's store."""
-    return Store(default_root(os.environ))
+def open_store(workspace: Path | None = None) -> Store:
+    """Return the user's store, from which nothing is taken until this command ends.
+
+    What the locks in *workspace* need stays longer than that (docs/adr/0012).
+    """
+    store = Store(default_root(os.environ))
+    enter(store.root)
+    if workspace is not None:
+        remember_root(store.root, workspace)
+    return store
 
 
 def named(workspace: "Workspace", names: Sequence[str]) -> tuple[str, ...]:

@@ -21,7 +21,7 @@ def stale_reasons(
     from reprobuild.resolver.pin_files import load_pins
 
     names = tuple(workspace.connectors) if chosen is None else chosen
-    reasons = stale(workspace, lock, load_pins(workspace, names, open_store()), damaged=damaged)
+    reasons = stale(workspace, lock, load_pins(workspace, names, open_store(workspace.root)), damaged=damaged)
     if chosen is None:
         return reasons
     subjects = {*chosen, *(workspace.connectors[name].base for name in chosen)}

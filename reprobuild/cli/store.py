@@ -1,18 +1,20 @@
-"""``reprobuild store``: where blobs and outputs are kept, how much, and whether they are whole."""
+"""``reprobuild store``: where blobs and outputs are kept, how much, whether whole, and who still needs them."""
 
+import os
 import shutil
 import sys
-from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from reprobuild.cli.opening import open_store
 from reprobuild.cli.output import plain, say, say_json, size, styled
 from reprobuild.cli.settings import Settings
-from reprobuild.store import Store
+from reprobuild.store import Store, default_root
+
+if TYPE_CHECKING:
+    from reprobuild.garbage.holding import Holding
 
 __all__ = ["app"]
 
@@ -22,32 +24,31 @@ app = typer.Typer(
 _Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Holding:
-    """What a store holds; sizes in bytes. ``leftovers`` are what runs that were killed left in ``tmp``."""
-
-    blobs: int
-    size: int
-    records: dict[str, int]
-    leftovers: int
-
-
 @app.command()
 def info(json: _Json = False) -> None:
     """Say where the store is and what it holds."""
-    store = open_store()
-    holding = _holding(store)
+    from reprobuild.garbage.holding import holding
+    from reprobuild.roots import known_workspaces
+
+    store = _unentered()
+    held, roots = holding(store), known_workspaces(store.root)
     free = shutil.disk_usage(_existing(store.root)).free
+    records = _counted(held)
+    blobs, unpacked = (sum(item.size for item in items) for items in (held.blobs.values(), held.unpacked))
     if json:
-        value = {"path": str(store.root), "blobs": holding.blobs, "size": holding.size, "records": holding.records}
-        say_json({**value, "leftovers": holding.leftovers, "free": free})
+        value = {"path": str(store.root), "blobs": len(held.blobs), "size": blobs, "records": records}
+        more = {"unpacked": len(held.unpacked), "unpacked_size": unpacked, "workspaces": [str(root) for root in roots]}
+        say_json({**value, **more, "leftovers": len(held.leftovers), "total": held.size, "free": free})
         return
-    say(f"path       {plain(str(store.root))}")
-    say(f"blobs      {holding.blobs} ({size(holding.size)})")
-    for kind, count in holding.records.items():
-        say(f"records    {plain(kind)}: {count}")
-    say(f"leftovers  {holding.leftovers}")
-    say(f"free       {size(free)}")
+    say(f"path        {plain(str(store.root))}")
+    say(f"blobs       {len(held.blobs)} ({size(blobs)})")
+    for kind, count in records.items():
+        say(f"records     {plain(kind)}: {count}")
+    say(f"unpacked    {len(held.unpacked)} ({size(unpacked)})")
+    say(f"leftovers   {len(held.leftovers)} ({size(sum(item.size for item in held.leftovers))})")
+    say(f"workspaces  {len(roots)}")
+    say(f"total       {size(held.size)}")
+    say(f"free        {size(free)}")
 
 
 @app.command()
@@ -56,7 +57,7 @@ def path(digest: Annotated[str | None, typer.Argument(help="A blob's digest, sha
     from reprobuild.canonical import parse_digest
     from reprobuild.errors import ContentError, SpecificationError
 
-    store = open_store()
+    store = _unentered()
     if digest is None:
         say(str(store.root))
         return
@@ -71,55 +72,74 @@ def path(digest: Annotated[str | None, typer.Argument(help="A blob's digest, sha
 
 @app.command()
 def verify(context: typer.Context, json: _Json = False) -> None:
-    """Hash every blob again and remove the damaged ones; exit with 1 if there were any."""
-    from reprobuild.canonical import Digest
+    """Hash every blob again, read every record, look at every unpacked layer, and remove what is damaged.
+
+    Exit with 1 if there was any.
+    """
     from reprobuild.cli.progress import open_display
-    from reprobuild.errors import ContentError
+    from reprobuild.garbage.soundness import check
 
     settings: Settings = context.obj
-    store, damaged, count = open_store(), [], 0
     with open_display(settings) as display:
-        files = list(_blobs(store))
-        task = display.task("hashing blobs", sum(length for _, length in files))
-        for file, _ in files:
-            try:
-                for chunk in store.chunks(Digest(f"sha256:{file.name}")):
-                    task.advance(len(chunk))
-                count += 1
-            except ContentError:
-                # Gone in the meantime is no damage: another run took it out.
-                damaged += [f"sha256:{file.name}"]
-        task.finish()
+        checked = check(open_store(), display)
     if json:
-        say_json({"whole": count, "removed": damaged})
+        removed = {"records": list(checked.records), "unpacked": list(checked.unpacked)}
+        say_json({"whole": checked.whole, "removed": list(checked.blobs), "removed_besides": removed})
     else:
-        for digest in damaged:
-            say(f"{styled('removed', 'bad', sys.stdout, settings)}  {digest}")
-        say(f"{count} whole, {len(damaged)} removed")
-    raise typer.Exit(1 if damaged else 0)
+        word = styled("removed", "bad", sys.stdout, settings)
+        for name in (*checked.blobs, *checked.records, *checked.unpacked):
+            say(plain(f"{word}  {name}"))
+        say(f"{checked.whole} whole, {len(checked.damaged)} removed")
+    raise typer.Exit(1 if checked.damaged else 0)
 
 
-def _holding(store: Store) -> _Holding:
-    blobs = list(_blobs(store))
-    kinds = sorted(folder for folder in _listed(store.root / "records"))
-    return _Holding(
-        blobs=len(blobs),
-        size=sum(length for _, length in blobs),
-        records={kind.name: sum(1 for prefix in _listed(kind) for _ in _listed(prefix)) for kind in kinds},
-        leftovers=len(_listed(store.root / "tmp")),
+@app.command()
+def gc(
+    context: typer.Context,
+    keep_days: Annotated[
+        float, typer.Option("--keep-days", metavar="N", min=0, help="Keep what has been used in the last N days.")
+    ] = 30,
+    max_size: Annotated[
+        str | None,
+        typer.Option("--max-size", metavar="SIZE", help="Remove more, the longest unused first, to have SIZE: 20GB."),
+    ] = None,
+    workspace: Annotated[
+        list[Path] | None,
+        typer.Option("--workspace", metavar="DIR", help="Keep what this workspace needs, too, also in future."),
+    ] = None,
+    wait: Annotated[
+        float, typer.Option("--wait", metavar="SECONDS", min=0, help="Wait that long for others to end.")
+    ] = 60,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Remove nothing; say what would be.")] = False,
+    json: _Json = False,
+) -> None:
+    """Remove what no lock needs and nobody has used for a while.
+
+    What the locks of the workspaces need that have used the store is kept: wheels, inputs, base images, and the images
+    that they record. A workspace whose folder is gone needs nothing. Builds may run meanwhile. Exit with 1 if more is
+    needed than --max-size.
+    """
+    from reprobuild.cli.collecting import CollectRequest, collect
+
+    request = CollectRequest(
+        keep_days=keep_days,
+        max_size=max_size,
+        workspaces=tuple(workspace or ()),
+        wait=wait,
+        dry_run=dry_run,
+        json=json,
     )
+    raise typer.Exit(collect(_unentered(), request, context.obj))
 
 
-def _blobs(store: Store) -> Iterator[tuple[Path, int]]:
-    """Yield the file of each blob with its size in bytes; a file of any other name is none of ours."""
-    for prefix in _listed(store.root / "blobs" / "sha256"):
-        for file in _listed(prefix):
-            if len(file.name) == 64 and set(file.name) <= set("0123456789abcdef"):
-                yield file, file.stat().st_size
+def _unentered() -> Store:
+    """Return the store of who only looks, or wants to be alone in it."""
+    return Store(default_root(os.environ))
 
 
-def _listed(folder: Path) -> list[Path]:
-    return sorted(folder.iterdir()) if folder.is_dir() else []
+def _counted(held: "Holding") -> dict[str, int]:
+    kinds = sorted({record.kind for record in held.records})
+    return {kind: sum(1 for record in held.records if record.kind == kind) for kind in kinds}
 
 
 def _existing(folder: Path) -> Path:

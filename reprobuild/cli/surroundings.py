@@ -5,11 +5,12 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from reprobuild.cli.finding import Finding, Mark
-from reprobuild.cli.opening import open_store, open_workspace
+from reprobuild.cli.opening import open_workspace
 from reprobuild.cli.settings import Settings
 from reprobuild.cli.staleness import found_reasons
 from reprobuild.errors import AuthenticationError, ReprobuildError
 from reprobuild.oci.reference import RegistryReference
+from reprobuild.store import Store, default_root
 
 if TYPE_CHECKING:
     from reprobuild.workspace import BaseSpec, Workspace
@@ -114,7 +115,7 @@ def _stored(workspace: "Workspace") -> set[str]:
     from reprobuild.lock_files import find_lock
 
     try:
-        lock, store = find_lock(workspace.root).lock, open_store()
+        lock, store = find_lock(workspace.root).lock, Store(default_root(os.environ))
     except ReprobuildError:
         return set()
     return {

@@ -23,7 +23,7 @@ def test_info_counts_blobs_records_and_leftovers(command: Command, tmp_path: Pat
     (tmp_path / "store" / "tmp" / ".tmp-killed").write_bytes(b"")
     value = command("store", "info", "--json").json
     assert (value["blobs"], value["size"], value["records"], value["leftovers"]) == (1, 4, {"output": 1}, 1)
-    assert "blobs      1 (4 B)" in command("store", "info").out
+    assert "blobs       1 (4 B)" in command("store", "info").out
 
 
 def test_path_of_the_store_and_of_a_blob(command: Command, tmp_path: Path) -> None:
@@ -50,4 +50,4 @@ def test_verify_removes_damaged_blobs(command: Command, tmp_path: Path) -> None:
     assert good in store
     assert bad not in store
     again = command("store", "verify", "--json")
-    assert (again.code, again.json) == (0, {"schema": 1, "whole": 1, "removed": []})
+    assert (again.code, again.json["whole"], again.json["removed"]) == (0, 1, [])
