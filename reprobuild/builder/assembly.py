@@ -11,6 +11,7 @@ from reprobuild.builder.fragment import Fragment, fragment_key, make_fragment, p
 from reprobuild.builder.image import assemble_image
 from reprobuild.builder.layer import join
 from reprobuild.builder.layering import layering
+from reprobuild.builder.plan import remember
 from reprobuild.builder.setup import folders, setup_entries
 from reprobuild.builder.site import base_links, site_of
 from reprobuild.builder.tar import archive
@@ -75,7 +76,7 @@ def keep_image(
     document, manifest = assemble_image(derivation, base, base_config, layers, config=config)
     store.add(document.data)
     store.add(manifest.data)
-    store.write_record("output", key, {"manifest": manifest.descriptor.digest, "base": len(base.layers)})
+    remember(key, manifest.descriptor, len(base.layers), store)
     return manifest.descriptor
 
 

@@ -15,6 +15,7 @@ class BuiltImage:
     """An image that is in the store, and how it stands to the lock.
 
     ``size`` counts the bytes of all its blobs, base layers included; ``expected`` is what the lock records.
+    ``cached`` says that it was not made just now, ``substituted`` that it came from a substituter instead;
     ``impure`` says that its hooks may have used a network, so that nobody can promise these bytes again.
     """
 
@@ -26,6 +27,7 @@ class BuiltImage:
     outcome: Outcome
     expected: Digest | None
     cached: bool
+    substituted: bool = False
     impure: bool = False
 
 
@@ -41,5 +43,6 @@ def built_image(planned: PlannedImage, manifest: Descriptor, store: Store, *, ca
         outcome=planned.outcome(manifest.digest),
         expected=planned.recorded.manifest if planned.recorded else None,
         cached=cached,
+        substituted=planned.substituted,
         impure=planned.derivation.network and bool(planned.derivation.hooks),
     )

@@ -19,7 +19,7 @@ from reprobuild.store import Store
 from reprobuild.target import Target
 from reprobuild.workspace import ConnectorSpec, Workspace
 
-__all__ = ["Outcome", "PlannedImage", "plan_connector", "remembered"]
+__all__ = ["Outcome", "PlannedImage", "plan_connector", "remember", "remembered"]
 
 Outcome = Literal["verified", "new", "mismatch"]
 
@@ -28,13 +28,14 @@ Outcome = Literal["verified", "new", "mismatch"]
 class PlannedImage:
     """One image to have: its derivation, what the lock recorded for it, and what the store already holds.
 
-    ``manifest`` is None where the image has to be built.
+    ``manifest`` is None where the image has to be built; ``substituted`` says that it came from a substituter just now.
     """
 
     derivation: Derivation
     key: Digest
     recorded: Output | None
     manifest: Descriptor | None
+    substituted: bool = False
 
     def outcome(self, manifest: Digest) -> Outcome:
         """Say how *manifest*, which this image's derivation gave, stands to the lock (design §6)."""
@@ -82,6 +83,15 @@ def remembered(key: Digest, store: Store) -> Descriptor | None:
     if not all(store.has(blob.digest, blob.size) for blob in (manifest.config, *made)):
         return None
     return Descriptor(media_type=MANIFEST, digest=digest, size=len(data))
+
+
+def remember(key: Digest, manifest: Descriptor, base: int, store: Store, *, substituted: bool = False) -> None:
+    """Let *store* remember that derivation *key* gave *manifest*, whose first *base* layers are its base's.
+
+    *substituted*: somebody else has made it.
+    """
+    value = {"manifest": manifest.digest, "base": base}
+    store.write_record("output", key, {**value, "substituted": True} if substituted else value)
 
 
 def _locked(lock: Lock, spec: ConnectorSpec) -> tuple[ConnectorLock, BaseImage]:

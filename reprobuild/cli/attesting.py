@@ -15,7 +15,7 @@ from reprobuild.errors import LockError, SpecificationError
 if TYPE_CHECKING:
     from securesystemslib.signer import CryptoSigner
 
-__all__ = ["AttestRequest", "write_statements"]
+__all__ = ["AttestRequest", "open_signer", "write_statements"]
 
 _LONGEST_KEY = 64 * 1024
 
@@ -42,7 +42,7 @@ def write_statements(request: AttestRequest, settings: Settings) -> None:
     workspace = open_workspace(settings)
     chosen = named_or_here(workspace, request.names, settings.directory)
     builder = _checked_uri(request.builder) if request.builder is not None else BUILDER
-    by = _signer(settings.directory / request.key) if request.key is not None else None
+    by = open_signer(settings.directory / request.key) if request.key is not None else None
     lock = fresh_lock(workspace, chosen)
     finished = datetime.now(UTC) if request.time else None
     documents = []
@@ -82,7 +82,8 @@ def _checked_uri(text: str) -> str:
     return text
 
 
-def _signer(path: Path) -> "CryptoSigner":
+def open_signer(path: Path) -> "CryptoSigner":
+    """Return what signs with the private key at *path*, whose passphrase is asked for on a terminal."""
     from reprobuild.provenance.envelope import signer
     from reprobuild.store import machine_errors
 

@@ -17,6 +17,17 @@ _Output = Annotated[
     typer.Option("--output", "-o", metavar="REF", help="Write oci:PATH[:TAG], oci-archive: or docker-archive:."),
 ]
 
+_Substituter = Annotated[
+    str | None,
+    typer.Option(
+        "--substituter", metavar="REPO", envvar="REPROBUILD_SUBSTITUTER", help="Take outputs from here; or from `none`."
+    ),
+]
+_PushOutputs = Annotated[
+    bool,
+    typer.Option("--push-outputs", envvar="REPROBUILD_PUSH_OUTPUTS", help="Offer all outputs to the substituter."),
+]
+
 
 @app.command(short_help="Build images and hold them against the locks.")
 def build(  # noqa: PLR0917 - options are not positional
@@ -28,6 +39,8 @@ def build(  # noqa: PLR0917 - options are not positional
     offline: Offline = False,
     record: Annotated[bool, typer.Option("--record", help="Write the digests of new outputs into the locks.")] = False,
     output: _Output = None,
+    substituter: _Substituter = None,
+    push_outputs: _PushOutputs = False,
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Build images from the locks and compare their digests with those that the locks record.
@@ -46,5 +59,7 @@ def build(  # noqa: PLR0917 - options are not positional
         record=record,
         output=output,
         json=json,
+        substituter=substituter,
+        push_outputs=push_outputs,
     )
     raise typer.Exit(run_build(request, context.obj))

@@ -32,11 +32,17 @@ class BuildRequest:
     record: bool = False
     output: str | None = None
     json: bool = False
+    substituter: str | None = None
+    push_outputs: bool = False
 
 
 def run_build(request: BuildRequest, settings: Settings) -> int:
     """Do what *request* asks and return the exit code: 1 if an image is not what its lock records."""
     workspace = open_workspace(settings)
+    if request.substituter is not None or request.push_outputs:
+        from reprobuild.cli.substituting import with_substituters
+
+        workspace = with_substituters(workspace, request.substituter, push=request.push_outputs)
     chosen = chosen_connectors(request, workspace, settings)
     target = _destination(request.output, len(chosen))
     if not chosen:
@@ -88,19 +94,22 @@ def _realised(
 
     store = open_store()
     results = finished(images, store)
-    if results is not None and not whole:
+    if results is not None and not whole and not any(one.push == "all" for one in workspace.substituters):
         return results
     from reprobuild.cli.loop import run_async
     from reprobuild.cli.progress import open_display
+    from reprobuild.cli.substituting import offered, substituted
     from reprobuild.cli.supply import supply_layers
 
     with open_display(settings) as display:
 
         async def work() -> tuple["BuildResult", ...]:
-            built = await build_images(images, workspace, lock, settings, display, offline=offline)
-            await _require_contracts(images, built, workspace, display)
+            plan = await substituted(images, workspace, store, display, offline=offline)
+            built = await build_images(plan, workspace, lock, settings, display, offline=offline)
+            await _require_contracts(plan, built, workspace, display)
             if whole:
-                await supply_layers(images, workspace, store, progress=display, offline=offline)
+                await supply_layers(plan, workspace, store, progress=display, offline=offline)
+            await offered(built, plan, workspace, lock, store, settings, display, offline=offline)
             return built
 
         return run_async(work, on_interrupt=display.close)

@@ -24,7 +24,8 @@ def print_results(results: Sequence["BuildResult"], settings: Settings) -> None:
         for image in result.images:
             outcome = styled(f"{image.outcome:<8}", _STYLES[image.outcome], sys.stdout, settings)
             platform = f"{image.platform!s:<{platforms}}"
-            say(f"{outcome}  {name}  {platform}  {image.manifest.digest}  ({size(image.size)})")
+            taken = ", substituted" if image.substituted else ""
+            say(f"{outcome}  {name}  {platform}  {image.manifest.digest}  ({size(image.size)}{taken})")
             if image.impure:
                 word = styled("impure", "open", sys.stdout, settings)
                 say(f"{'':<8}  {word}: its hooks have a network, so another build may be another image")
@@ -48,6 +49,7 @@ def print_results_json(results: Sequence["BuildResult"]) -> None:
                     "expected": image.expected,
                     "size": image.size,
                     "cached": image.cached,
+                    "substituted": image.substituted,
                     "impure": image.impure,
                 }
                 for image in result.images

@@ -42,6 +42,7 @@ from reprobuild.workspace.types import (
 
 if TYPE_CHECKING:
     from reprobuild.workspace.connector_folder import Folder
+    from reprobuild.workspace.substituters import SubstituterSpec
 
 __all__ = [
     "DEFAULT_EPOCH",
@@ -58,7 +59,7 @@ _PLATFORMS = (Platform(os="linux", architecture="amd64"), Platform(os="linux", a
 
 _OWN_KEYS = (
     *("connectors", "connector", "epoch", "compression", "bytecode", "build-constraints"),
-    *("insecure-registries", "registry", "namespace"),
+    *("insecure-registries", "registry", "namespace", "substituter"),
 )
 _KEYS = ("platforms", "base", *_OWN_KEYS)
 _ELSEWHERE = dict.fromkeys(
@@ -130,6 +131,7 @@ def read_workspace(root: Path) -> Workspace:
         bytecode=_bytecode(table),
         registries=read_registries(table, root),
         build_constraints=_build_constraints(table),
+        substituters=_substituters(table, root),
         where=table.where(),
     )
 
@@ -274,3 +276,11 @@ def _bytecode(table: Table) -> Bytecode:
 
 def _build_constraints(table: Table) -> tuple[str, ...]:
     return normal_requirements(table.texts("build-constraints") or (), where=table.where("build-constraints"))
+
+
+def _substituters(table: Table, root: Path) -> "tuple[SubstituterSpec, ...]":
+    if "substituter" not in table.value:
+        return ()
+    from reprobuild.workspace.substituters import read_substituters  # noqa: PLC0415 - many workspaces have none
+
+    return read_substituters(table, root)

@@ -9,7 +9,7 @@ from reprobuild.oci.reference import RegistryReference, parse_reference
 from reprobuild.oci.registries import Registries, RegistrySettings
 from reprobuild.workspace.toml_table import Table
 
-__all__ = ["read_namespace", "read_registries", "read_repository"]
+__all__ = ["parse_repository", "read_namespace", "read_registries", "read_repository"]
 
 _KEYS = ("mirrors", "insecure", "ca-file", "proxy")
 _HOST = re.compile(r"(?:[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9a-fA-F:]+\])(?::[0-9]{1,5})?")
@@ -40,12 +40,21 @@ def read_repository(table: Table) -> str | None:
     return _plain_repository(text, table, "repository", 'write it like "ghcr.io/acme/source-notion"')
 
 
+def parse_repository(text: str, *, where: str | None = None) -> RegistryReference | None:
+    """Return the repository of a registry that *text* names without a tag, None if it names something else.
+
+    Raises SpecificationError, naming *where*, for what is no reference at all.
+    """
+    reference = parse_reference(text, where=where)
+    if not isinstance(reference, RegistryReference) or reference.digest is not None:
+        return None
+    return None if ":" in text.rpartition("/")[2] or "://" in text else reference
+
+
 def _plain_repository(text: str, table: Table, key: str, hint: str) -> str:
-    reference = parse_reference(text, where=table.where(key))
-    plain = isinstance(reference, RegistryReference) and reference.digest is None
-    if not plain or ":" in text.rpartition("/")[2] or "://" in text:
+    reference = parse_repository(text, where=table.where(key))
+    if reference is None:
         raise table.fault(key, f"not a repository: {text[:100]!r}", hint=f"{hint}, without a tag")
-    assert isinstance(reference, RegistryReference)  # noqa: S101 - it is plain
     return f"{reference.host}/{reference.repository}"
 
 

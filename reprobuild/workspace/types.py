@@ -18,6 +18,7 @@ from reprobuild.workspace.hooks import HookSpec, InputSpec, SecretSpec
 
 if TYPE_CHECKING:
     from reprobuild.workspace.expect import Expectations
+    from reprobuild.workspace.substituters import SubstituterSpec
     from reprobuild.workspace.toml_table import Table
 
 __all__ = [
@@ -134,6 +135,7 @@ class Workspace:
 
     ``epoch`` is in seconds since 1970; ``bytecode`` says what is compiled of the wheels; ``registries``
     says how registries are spoken to; ``build_constraints`` (PEP 508, normal form) bound what sdists are built with.
+    ``substituters`` are where outputs are taken from, in the order in which they are asked.
     """
 
     root: Path
@@ -146,6 +148,7 @@ class Workspace:
     bytecode: Bytecode = "none"
     registries: Registries = field(default_factory=Registries)
     build_constraints: tuple[str, ...] = ()
+    substituters: "tuple[SubstituterSpec, ...]" = ()
 
 
 def check_name(name: str, what: str, where: str) -> None:
