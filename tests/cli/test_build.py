@@ -53,7 +53,7 @@ def test_json_says_all_there_is_to_know(built: Project) -> None:
     assert set(connector) == {"name", "index", "images"}
     image = connector["images"][0]
     fields = {"platform", "outcome", "derivation", "manifest", "expected", "size", "cached", "substituted", "impure"}
-        assert set(image) == fields
+    assert set(image) == fields
     assert image["expected"] == image["manifest"]["digest"]
     assert (image["platform"], image["outcome"], image["cached"]) == ("linux/amd64", "verified", True)
 
