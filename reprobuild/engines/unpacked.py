@@ -84,6 +84,8 @@ def _known_one(folder: Path, layers: Sequence[RootLayer]) -> Path | None:
             continue
         # Nothing is flushed to the disk; after a power cut it could be there without its bytes.
         if boot == _boot() and (folder / name).is_dir():
+            with suppress(OSError):
+                os.utime(folder / f"{name}.json")  # `store gc` goes by it.
             return folder / name
     return None
 

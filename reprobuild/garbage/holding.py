@@ -145,7 +145,7 @@ def _unpacked(folder: Path) -> tuple[list[Item], list[Item]]:
             marker = path.with_name(f"{path.name}.json")
             if is_name(path.name) and _is_usable(marker, boot):
                 found = marker.stat()
-                whole.append(Item(path=path, size=tree_size(path), used=max(found.st_atime, found.st_mtime)))
+                whole.append(Item(path=path, size=tree_size(path), used=found.st_mtime))
             elif not (is_name(path.stem) and _is_partner(path, boot)):
                 broken.append(_item(path))
     return whole, broken
