@@ -192,8 +192,8 @@ def replacing(path: Path, *, scratch: Path | None = None, flushed: bool = True) 
 def machine_errors(place: Path) -> Iterator[None]:
     """Turn what the operating system refuses at *place* into a MachineError with the next step."""
     hints = {
-        errno.ENOSPC: "free some space, or point REPROBUILD_STORE to a larger disk",
-        errno.EDQUOT: "free some space, or point REPROBUILD_STORE to a larger disk",
+        errno.ENOSPC: "free some space, as `reprobuild store gc` does, or point REPROBUILD_STORE to a larger disk",
+        errno.EDQUOT: "free some space, as `reprobuild store gc` does, or point REPROBUILD_STORE to a larger disk",
         errno.EACCES: "check who owns it, or point REPROBUILD_STORE to a folder of yours",
         errno.EROFS: "point REPROBUILD_STORE to a folder that can be written",
     }

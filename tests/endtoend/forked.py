@@ -1,4 +1,4 @@
-"""The command line in processes of their own that start in a hundredth of a second: forked off one that has imported it.
+"""The command line in processes of their own that start in a hundredth of a second, forked off one that has it loaded.
 
 Named as what a `multiprocessing` fork server loads beforehand; the imports are what a build and a collection load.
 """
@@ -8,7 +8,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-import anyio._backends._asyncio
+import anyio._backends._asyncio  # noqa: F401
 
 import reprobuild.builder.realise
 import reprobuild.cli.building
@@ -21,14 +21,14 @@ import reprobuild.cli.supply
 import reprobuild.garbage.soundness
 import reprobuild.garbage.sweep
 import reprobuild.resolver.freshness
-import reprobuild.resolver.inputs
+import reprobuild.resolver.inputs  # noqa: F401 - of one package, one name stands for all
 from reprobuild.cli import run
 
 __all__ = ["command"]
 
 
 def command(arguments: list[str], environ: Mapping[str, str], folder: Path, output: Path) -> None:
-    """Run ``reprobuild`` in *folder* with *environ*, its stdout and stderr in *output*, and leave with its exit code."""
+    """Run ``reprobuild`` in *folder* with *environ*, what it says in *output*, and leave with its exit code."""
     os.environ.clear()
     os.environ.update(environ)
     os.chdir(folder)

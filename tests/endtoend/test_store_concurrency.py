@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 
-from reprobuild.store import Store
 from tests.cli.project import Project, project
 from tests.endtoend.forked import command
 from tests.endtoend.workspace import check_blobs
