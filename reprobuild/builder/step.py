@@ -14,6 +14,7 @@ from reprobuild.canonical import Digest
 from reprobuild.derivation import Derivation
 from reprobuild.engines.execution import Change, Changes
 from reprobuild.image.index import RootLayer, file_content, tree_of
+from reprobuild.image.partial_tree import tree_at
 from reprobuild.image.tree import ImageTree
 from reprobuild.store import Store
 
@@ -34,7 +35,9 @@ def stepped(
     if not changes.present and not changes.removed:
         return container
     below = container.running
-    tree = tree_of(below, store, where=where)
+    paths = {change.entry.path for change in changes.present}
+    few = not changes.removed and paths.isdisjoint(_SHADOW)
+    tree = tree_at(below, store, paths, where=where) if few else tree_of(below, store, where=where)
     settled = _all_settled(changes, tree, below, store, derivation.epoch)
     layer = _layer(step_entries(settled, tree, where=where), derivation, store)
     return container if layer is None else container.with_layers([(layer, word)])

@@ -19,7 +19,8 @@ from pathlib import Path
 from reprobuild.canonical import canonical_json, digest_of, hex_of
 from reprobuild.engines.flavour import Flavour
 from reprobuild.errors import ContentError
-from reprobuild.image.index import RootLayer, tree_of, trees_below
+from reprobuild.image.index import RootLayer, tree_of
+from reprobuild.image.partial_tree import trees_at
 from reprobuild.image.tree import ImageTree
 from reprobuild.store import CHUNK, Store, machine_errors, replacing
 
@@ -102,7 +103,7 @@ def _unpack(
     missing = [number for number, path in enumerate(found) if path is None]
     made = drafts({number: (layers[number], places[number]) for number in missing}, scratch, store, flavour)
     asked = {path for number in made if number for path in made[number].asked}
-    below = trees_below(layers, store, asked, where=where) if asked else None
+    below = trees_at(layers[:-1], store, asked, where=where) if asked else None
     for number, place in enumerate(places):
         tree = next(below) if below is not None else ImageTree()
         if (draft := made.get(number)) is None:

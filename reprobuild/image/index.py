@@ -6,7 +6,7 @@ inventory of packages. A record names the blob that holds an index.
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -14,7 +14,7 @@ from reprobuild.builder.tree import Entry
 from reprobuild.canonical import Digest, canonical_json, digest_of, parse_digest
 from reprobuild.errors import ContentError
 from reprobuild.image.layer_files import LayerFile, layer_files
-from reprobuild.image.tree import ImageTree, Node, node_of
+from reprobuild.image.tree import ImageTree, node_of
 from reprobuild.oci.types import Descriptor
 from reprobuild.progress import Task
 from reprobuild.store import Store
@@ -23,14 +23,15 @@ __all__ = [
     "IndexedFile",
     "RootLayer",
     "file_content",
+    "grow",
+    "index_rows",
     "known_index",
     "layer_index",
     "remember_index",
+    "row_file",
     "tree_of",
-    "trees_below",
 ]
 
-_FILES = ("file", "hardlink")
 _FORMAT = 1
 """Of the blob; another one is another key."""
 
@@ -79,12 +80,19 @@ def remember_index(diff_id: Digest, files: Sequence[IndexedFile], store: Store) 
 def known_index(diff_id: Digest, store: Store) -> tuple[IndexedFile, ...] | None:
     """Return the index that *store* remembers of a layer; None if there is none that can be believed."""
     try:
-        return tuple(_from_json(known)) if (known := _known(diff_id, store)) is not None else None
+        return tuple(map(row_file, rows)) if (rows := _rows(diff_id, store)) is not None else None
     except (ContentError, IndexError, TypeError, ValueError):
         return None
 
 
-def _known(diff_id: Digest, store: Store) -> list[Any] | None:
+def index_rows(layer: RootLayer, store: Store, *, where: str) -> list[list[Any]]:
+    """Return what `layer_index` does, each file as a row that starts with path and kind: see `row_file`."""
+    if (known := _rows(layer.diff_id, store)) is not None:
+        return known
+    return [_to_json(file) for file in layer_index(layer, store, where=where)]
+
+
+def _rows(diff_id: Digest, store: Store) -> list[Any] | None:
     """Return the files of the index that *store* remembers, as `_to_json` wrote them."""
     record = store.record("index", _key(diff_id))
     if record is None:
@@ -102,36 +110,8 @@ def tree_of(layers: Iterable[RootLayer], store: Store, *, where: str, task: Task
     for number, layer in enumerate(layers):
         place = f"{where}, layer {number + 1} ({layer.descriptor.digest})"
         for file in layer_index(layer, store, where=place, task=task):
-            _place(tree, file, number, place)
+            grow(tree, file, number, where=place)
     return tree
-
-
-def trees_below(
-    layers: Sequence[RootLayer], store: Store, folders: Iterable[str], *, where: str
-) -> Iterator[ImageTree]:
-    """Yield for each of *layers*, lowest first, what those below it have at *folders*: one tree, which grows.
-
-    Most of a layer is files that have another name than any of *folders* and those above: they are left out.
-    """
-    names = {name for folder in folders for name in folder.split("/")}
-    tree = ImageTree()
-    for number, layer in enumerate(layers):
-        yield tree
-        if number + 1 < len(layers):
-            place = f"{where}, layer {number + 1} ({layer.descriptor.digest})"
-            known = _known(layer.diff_id, store)
-            files = _from_json(_other_than_files(known, names)) if known else layer_index(layer, store, where=place)
-            for file in files:
-                if file.entry.kind == "hardlink":
-                    # What it repeats may be left out; whatever it is, it is no folder.
-                    tree.place(file.entry.path, Node(kind="file", layer=number))
-                else:
-                    _place(tree, file, number, place)
-
-
-def _other_than_files(files: Iterable[list[Any]], names: set[str]) -> list[list[Any]]:
-    """Return those of *files* that are no files, hide something, or have one of *names*."""
-    return [one for one in files if one[1] not in _FILES or one[7] or one[0].rpartition("/")[2] in names]
 
 
 def file_content(tree: ImageTree, path: str, layers: Sequence[RootLayer], store: Store, *, limit: int) -> bytes | None:
@@ -153,7 +133,8 @@ def file_content(tree: ImageTree, path: str, layers: Sequence[RootLayer], store:
     return content
 
 
-def _place(tree: ImageTree, file: IndexedFile, number: int, where: str) -> None:
+def grow(tree: ImageTree, file: IndexedFile, number: int, *, where: str) -> None:
+    """Put *file*, of the layer that has *number* counted from the lowest, into *tree*."""
     entry = file.entry
     if file.hides == "below":
         tree.hide_below(entry.path, layer=number)
@@ -186,18 +167,19 @@ def _to_json(file: IndexedFile) -> list[Any]:
     return [*fixed, file.hides, file.mtime, file.digest, *(rest if entry.device != (0, 0) or entry.xattrs else ())]
 
 
-def _from_json(files: list[list[Any]]) -> Iterator[IndexedFile]:
-    for path, kind, mode, uid, gid, size, target, hides, mtime, digest, *rest in files:
-        device, xattrs = rest or ((0, 0), ())
-        entry = Entry(
-            path=path,
-            kind=kind,
-            mode=mode,
-            uid=uid,
-            gid=gid,
-            size=size,
-            target=target,
-            device=(device[0], device[1]),
-            xattrs=tuple((name, bytes.fromhex(value)) for name, value in xattrs),
-        )
-        yield IndexedFile(entry=entry, hides=hides, mtime=mtime, digest=parse_digest(digest) if digest else None)
+def row_file(row: list[Any]) -> IndexedFile:
+    """Return the file that is written as *row*."""
+    path, kind, mode, uid, gid, size, target, hides, mtime, digest, *rest = row
+    device, xattrs = rest or ((0, 0), ())
+    entry = Entry(
+        path=path,
+        kind=kind,
+        mode=mode,
+        uid=uid,
+        gid=gid,
+        size=size,
+        target=target,
+        device=(device[0], device[1]),
+        xattrs=tuple((name, bytes.fromhex(value)) for name, value in xattrs),
+    )
+    return IndexedFile(entry=entry, hides=hides, mtime=mtime, digest=parse_digest(digest) if digest else None)
