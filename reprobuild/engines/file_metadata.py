@@ -33,7 +33,8 @@ def set_metadata(place: str | int, entry: Entry, mtime: int, *, where: str) -> N
     for name, value in entry.xattrs:
         if kept_xattr(name):
             os.setxattr(place, name, value, **follow)
-    os.utime(place, (bounded_time(mtime), bounded_time(mtime)), **follow)
+    time = bounded_time(mtime)
+    os.utime(place, (time, time), **follow)
 
 
 def kept_xattr(name: str) -> bool:
@@ -45,7 +46,7 @@ def kept_xattr(name: str) -> bool:
 
 def bounded_time(mtime: int) -> int:
     """Return *mtime*, or the nearest time that file systems can hold."""
-    return max(_TIMES[0], min(_TIMES[1], mtime))
+    return mtime if _TIMES[0] <= mtime <= _TIMES[1] else max(_TIMES[0], min(_TIMES[1], mtime))
 
 
 def copy_folder(source: Path, place: Path) -> None:

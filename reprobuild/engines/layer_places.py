@@ -62,7 +62,8 @@ class LayerPlaces:
         """
         made: list[tuple[str, Node]] = []
         folder, _, name = path.rpartition("/")
-        return posixpath.join(self._folder(folder, made, where, 0), name), made
+        folder = self._folder(folder, made, where, 0)
+        return (f"{folder}/{name}" if folder else name), made
 
     def _folder(self, path: str, made: list[tuple[str, Node]], where: str, followed: int) -> str:
         if followed > _FOLLOWED:

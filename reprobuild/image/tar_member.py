@@ -74,4 +74,4 @@ class Member(tarfile.TarInfo):
 
 
 def _text(field: bytes, encoding: str, errors: str) -> str:
-    return bytes(field.partition(b"\0")[0]).decode(encoding, errors)
+    return bytes(field.partition(b"\0")[0]).decode(encoding, errors) if field[0] else ""
