@@ -12,16 +12,20 @@ from reprobuild.roots import remember_root
 from reprobuild.store import Store, default_root
 
 if TYPE_CHECKING:
+    from reprobuild.failures import Failures
     from reprobuild.workspace import Workspace
 
 __all__ = ["named", "named_or_here", "open_store", "open_workspace"]
 
 
-def open_workspace(settings: Settings) -> "Workspace":
-    """Return the workspace that the directory of *settings* is in; raise SpecificationError if there is none."""
+def open_workspace(settings: Settings, failures: "Failures | None" = None) -> "Workspace":
+    """Return the workspace that the directory of *settings* is in; raise SpecificationError if there is none.
+
+    *failures*: see `read_workspace`.
+    """
     from reprobuild.workspace import find_workspace, read_workspace
 
-    return read_workspace(find_workspace(settings.directory.absolute()))
+    return read_workspace(find_workspace(settings.directory.absolute()), failures)
 
 
 def open_store(workspace: Path | None = None) -> Store:

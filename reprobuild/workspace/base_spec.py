@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from reprobuild.errors import SpecificationError
+from reprobuild.failures import Failures, kept
 from reprobuild.oci.reference import parse_reference
 from reprobuild.workspace.settings import Settings, read_env
 from reprobuild.workspace.toml_table import Table, suggestion
@@ -30,22 +31,26 @@ def read_bases(table: Table) -> dict[str, BaseSpec]:
 
 
 def implicit_bases(
-    folders: Mapping[str, "Folder"], settings: Mapping[str, Settings], defined: Mapping[str, BaseSpec]
+    folders: Mapping[str, "Folder"],
+    settings: Mapping[str, Settings],
+    defined: Mapping[str, BaseSpec],
+    failures: Failures | None = None,
 ) -> dict[str, BaseSpec]:
-    """Return the bases that metadata files name where no table says another."""
+    """Return the bases that metadata files name where no table says another; *failures* keeps what is wrong in one."""
     found: dict[str, BaseSpec] = {}
     for name, folder in folders.items():
-        base = _named(folder) if settings[name].base is None else None
-        if base is None:
-            continue
-        check_name(base.name, "base", base.where)
-        other = defined.get(base.name) or found.setdefault(base.name, base)
-        if other.image != base.image:
-            raise SpecificationError(
-                f"the base {base.name} is {base.image} here, and {other.image} in {other.where}",
-                where=base.where,
-                hint="give both the same image, or name another base with `base` in [tool.reprobuild]",
-            )
+        with kept(failures, name):
+            base = _named(folder) if settings[name].base is None else None
+            if base is None:
+                continue
+            check_name(base.name, "base", base.where)
+            other = defined.get(base.name) or found.setdefault(base.name, base)
+            if other.image != base.image:
+                raise SpecificationError(
+                    f"the base {base.name} is {base.image} here, and {other.image} in {other.where}",
+                    where=base.where,
+                    hint="give both the same image, or name another base with `base` in [tool.reprobuild]",
+                )
     return found
 
 

@@ -4,32 +4,29 @@ Reading is strict: what nobody would heed is refused with its file, its key path
 It is also light, because every build begins with it.
 """
 
-import shlex
-from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from reprobuild.builder.compress import Compression
 from reprobuild.errors import SpecificationError
+from reprobuild.failures import Failures, kept
 from reprobuild.oci.types import Platform
 from reprobuild.workspace.base_spec import base_name, check_builders, implicit_bases, read_bases
-from reprobuild.workspace.hook_settings import specified_hooks, specified_inputs, specified_secrets
+from reprobuild.workspace.published import check_published, published
 from reprobuild.workspace.registry_settings import read_namespace, read_registries
-from reprobuild.workspace.requirement import normal_requirements, pinned
+from reprobuild.workspace.requirement import normal_requirements
 from reprobuild.workspace.settings import (
     CONNECTOR_KEYS,
     FOLDER_KEYS,
     Settings,
-    file_sources,
     overlaid,
     read_platforms,
     read_settings,
 )
-from reprobuild.workspace.toml_table import Table, parse_toml, read_text, suggestion
+from reprobuild.workspace.toml_table import Table, parse_toml, read_text
 from reprobuild.workspace.types import (
     DEFAULT_EPOCH,
-    DEFAULT_WORKDIR,
     OWN_FILE,
     PYPROJECT,
     BaseSpec,
@@ -112,15 +109,19 @@ def workspace_table(folder: Path) -> Table | None:
     return tables[0] if tables else None
 
 
-def read_workspace(root: Path) -> Workspace:
-    """Return what is specified in the folder *root*; raise SpecificationError with place and fix of the first fault."""
+def read_workspace(root: Path, failures: Failures | None = None) -> Workspace:
+    """Return what is specified in the folder *root*; raise SpecificationError with place and fix of the first fault.
+
+    With *failures*, what is wrong with one connector alone is kept there, and the connector is left out. One whose
+    folder does not even say its name goes by the folder's.
+    """
     root = root.absolute()
     table = workspace_table(root)
     if table is None:
         raise _no_workspace(f"{root} has no workspace")
     table.only(_KEYS, _ELSEWHERE)
     platforms = read_platforms(table) or _PLATFORMS
-    bases, connectors = _connectors(root, table, platforms)
+    bases, connectors = _connectors(root, table, platforms, failures)
     return Workspace(
         root=root,
         platforms=platforms,
@@ -145,89 +146,66 @@ def _no_workspace(why: str) -> SpecificationError:
 
 
 def _connectors(
-    root: Path, table: Table, platforms: tuple[Platform, ...]
+    root: Path, table: Table, platforms: tuple[Platform, ...], failures: Failures | None
 ) -> tuple[dict[str, BaseSpec], dict[str, ConnectorSpec]]:
     """Return the bases, those that metadata names among them, and the connectors."""
     defined = read_bases(table)
-    folders = _folders(root, table) if "connectors" in table.value else {}
-    said = {name: (inner, read_settings(inner)) for name, inner in table.tables("connector")}
+    folders = _folders(root, table, failures) if "connectors" in table.value else {}
+    said: dict[str, tuple[Table, Settings]] = {}
+    for name, inner in table.tables("connector"):
+        with kept(failures, name):
+            said[name] = (inner, read_settings(inner))
     settings = {
         name: overlaid(folder.settings, said[name][1] if name in said else Settings())
         for name, folder in folders.items()
     }
-    bases = defined | implicit_bases(folders, settings, defined)
+    bases = defined | implicit_bases(folders, settings, defined, failures)
     check_builders(bases)
     connectors = {}
     namespace = read_namespace(table)
     for name, folder in folders.items():
         from reprobuild.workspace.connector_folder import folder_connector  # noqa: PLC0415
 
-        base = base_name(settings[name], folder, folder.where, defined, bases)
-        connector = folder_connector(folder, settings[name], base=base, platforms=platforms)
-        connectors[name] = _placed(connector, settings[name], namespace, folder)
+        if failures and name in failures:
+            continue
+        with kept(failures, name):
+            base = base_name(settings[name], folder, folder.where, defined, bases)
+            connector = folder_connector(folder, settings[name], base=base, platforms=platforms)
+            connectors[name] = _placed(connector, settings[name], namespace, folder)
     for name, (inner, own) in said.items():
-        if name not in folders:
-            _check_published(name, inner, own, folders)
-            base = base_name(own, None, inner.where(), defined, bases)
-            connector = _published(name, inner, own, root=root, base=base, platforms=platforms)
-            connectors[name] = _placed(connector, own, namespace)
+        if name not in folders and not (failures and name in failures):
+            with kept(failures, name):
+                check_published(name, inner, own, folders)
+                base = base_name(own, None, inner.where(), defined, bases)
+                connector = published(name, inner, own, root=root, base=base, platforms=platforms)
+                connectors[name] = _placed(connector, own, namespace)
     return bases, connectors
 
 
-def _folders(root: Path, table: Table) -> dict[str, "Folder"]:
+def _folders(root: Path, table: Table, failures: Failures | None) -> dict[str, "Folder"]:
     # Reading folders brings Poetry's, Airbyte's and requirements.txt's rules along; many workspaces have none.
     from reprobuild.workspace.connector_folder import find_folders, read_folder  # noqa: PLC0415
 
     found: dict[str, Folder] = {}
     for path, named in find_folders(root, table):
-        folder = read_folder(path, root, named=named)
+        folder = None
+        with kept(failures, path.name):
+            folder = read_folder(path, root, named=named)
         if folder is None:
             continue
-        check_name(folder.name, "connector", folder.where)
-        other = found.setdefault(folder.name, folder)
-        if other is not folder:
-            raise SpecificationError(
-                f"two connectors are called {folder.name}: in {other.label} and in {folder.label}",
-                where=table.where("connectors"),
-                hint="rename one (data.dockerRepository in metadata.yaml, else the project's name)",
-            )
+        with kept(failures, folder.name):
+            check_name(folder.name, "connector", folder.where)
+            other = found.setdefault(folder.name, folder)
+            if other is not folder:
+                raise _namesake(folder, other, table)
     return found
 
 
-def _check_published(name: str, table: Table, settings: Settings, folders: Mapping[str, "Folder"]) -> None:
-    check_name(name, "connector", table.where())
-    if settings.requirements is None:
-        hint = suggestion(name, folders) or f'add requirements = ["airbyte-{name}"], or its folder to `connectors`'
-        raise SpecificationError("has neither requirements nor a folder", where=table.where(), hint=hint)
-    for key in FOLDER_KEYS:
-        if key in table.value:
-            raise table.fault(key, "only a connector that has a folder can say this", hint="remove it")
-
-
-def _published(
-    name: str, table: Table, settings: Settings, *, root: Path, base: str, platforms: tuple[Platform, ...]
-) -> ConnectorSpec:
-    entrypoint = settings.entrypoint or (name,)
-    requirements = settings.requirements or ()
-    hooks = specified_hooks(settings.hooks, root, None)
-    return ConnectorSpec(
-        name=name,
-        version=settings.version or _pinned_version(name, requirements),
-        base=base,
-        requirements=requirements,
-        entrypoint=entrypoint,
-        env={"AIRBYTE_ENTRYPOINT": shlex.join(entrypoint), **settings.env},
-        labels=settings.labels,
-        workdir=settings.workdir or DEFAULT_WORKDIR,
-        user=settings.user,
-        platforms=settings.platforms or platforms,
-        root=root,
-        sources=file_sources(settings),
-        hooks=hooks,
-        inputs=specified_inputs(settings.inputs, hooks, root),
-        secrets=specified_secrets(settings.secrets, hooks, root),
-        missing_libraries=settings.missing_libraries or (),
-        where=table.where(),
+def _namesake(folder: "Folder", other: "Folder", table: Table) -> SpecificationError:
+    return SpecificationError(
+        f"two connectors are called {folder.name}: in {other.label} and in {folder.label}",
+        where=table.where("connectors"),
+        hint="rename one (data.dockerRepository in metadata.yaml, else the project's name)",
     )
 
 
@@ -238,15 +216,6 @@ def _placed(
     named = folder.metadata.repository if folder is not None and folder.metadata is not None else None
     repository = settings.repository or (f"{namespace}/{connector.name}" if namespace else named)
     return replace(connector, repository=repository) if repository else connector
-
-
-def _pinned_version(name: str, requirements: tuple[str, ...]) -> str | None:
-    """Return the version of the distribution that is the connector, if it is pinned."""
-    pins = [pin for pin in map(pinned, requirements) if pin is not None]
-    own = [version for distribution, version in pins if distribution in {name, f"airbyte-{name}"}]
-    if own or len(requirements) > 1:
-        return own[0] if own else None
-    return pins[0][1] if pins else None
 
 
 def _epoch(table: Table) -> int:
