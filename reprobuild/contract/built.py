@@ -21,7 +21,7 @@ from reprobuild.contract.finding import Finding
 from reprobuild.contract.verdict import broken, unchecked
 from reprobuild.derivation import Derivation
 from reprobuild.errors import ContentError
-from reprobuild.image.index import RootLayer, layer_index
+from reprobuild.image.index import RootLayer, hidden_paths
 from reprobuild.image.tree import ImageTree, Node
 from reprobuild.lockfile import normal_name
 from reprobuild.oci.types import ImageConfig, parse_config, parse_manifest
@@ -206,6 +206,5 @@ def _pip(derivation: Derivation, tree: ImageTree, layers: Sequence[RootLayer], s
     hidden = {f"{site}/pip-{locked}{_INFO}" for site in sites}
     hidden |= {above for path in hidden for above in parents(path)}
     where = derivation.connector
-    whiteouts = (file for layer in layers for file in layer_index(layer, store, where=where) if file.hides)
     # Perhaps of the base's own, which had the same version: then the wheels are looked at, too.
-    return None if any(file.entry.path in hidden for file in whiteouts) else locked
+    return None if any(path in hidden for layer in layers for path in hidden_paths(layer, store, where=where)) else locked

@@ -6,7 +6,7 @@ inventory of packages. A record names the blob that holds an index.
 
 import hashlib
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -24,6 +24,7 @@ __all__ = [
     "RootLayer",
     "file_content",
     "grow",
+    "hidden_paths",
     "index_rows",
     "known_index",
     "layer_index",
@@ -32,6 +33,8 @@ __all__ = [
     "tree_of",
 ]
 
+_HIDES = 7
+"""The place in a row of what it hides."""
 _FORMAT = 1
 """Of the blob; another one is another key."""
 
@@ -90,6 +93,11 @@ def index_rows(layer: RootLayer, store: Store, *, where: str) -> list[list[Any]]
     if (known := _rows(layer.diff_id, store)) is not None:
         return known
     return [_to_json(file) for file in layer_index(layer, store, where=where)]
+
+
+def hidden_paths(layer: RootLayer, store: Store, *, where: str) -> Iterator[str]:
+    """Yield what *layer* hides of those below, folders of which it hides all that they have among them."""
+    return (row[0] for row in index_rows(layer, store, where=where) if row[_HIDES])
 
 
 def _rows(diff_id: Digest, store: Store) -> list[Any] | None:
