@@ -206,5 +206,6 @@ def _pip(derivation: Derivation, tree: ImageTree, layers: Sequence[RootLayer], s
     hidden = {f"{site}/pip-{locked}{_INFO}" for site in sites}
     hidden |= {above for path in hidden for above in parents(path)}
     where = derivation.connector
+    gone = {path for layer in layers for path in hidden_paths(layer, store, where=where)}
     # Perhaps of the base's own, which had the same version: then the wheels are looked at, too.
-    return None if any(path in hidden for layer in layers for path in hidden_paths(layer, store, where=where)) else locked
+    return locked if hidden.isdisjoint(gone) else None
