@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from reprobuild.errors import LockError, MachineError
+from reprobuild.failures import Failures, kept
 from reprobuild.lock_reader import parse_base_lock, parse_connector_lock
 from reprobuild.lockfile import BASE_LOCK, BaseImage, ConnectorLock, Lock, lock_path
 
@@ -33,17 +34,19 @@ class Found:
     damaged: Mapping[str, Damage] = field(default_factory=dict)
 
 
-def read_lock(root: Path, names: Collection[str]) -> Lock:
+def read_lock(root: Path, names: Collection[str], failures: Failures | None = None) -> Lock:
     """Return the lock of the connectors *names* in the workspace *root*, with all base images.
 
-    Raises LockError with the next step if a file is missing, damaged or of a newer format.
+    Raises LockError with the next step if a file is missing, damaged or of a newer format. With *failures*, what is
+    wrong with a connector's file is kept there.
     """
-    for path in (BASE_LOCK, *map(lock_path, names)):
-        if not (root / path).exists():
-            raise LockError("there is no lock yet", where=path, hint="run `reprobuild lock update`, and commit it")
-    found = find_lock(root, names)
-    for damage in found.damaged.values():
-        raise damage.error
+    found = _found(root, names)
+    for path, name in (BASE_LOCK, None), *((lock_path(name), name) for name in names):
+        with kept(None if name is None else failures, name or ""):
+            if (damage := found.damaged.get(path)) is not None:
+                raise damage.error
+            if not (root / path).exists():
+                raise LockError("there is no lock yet", where=path, hint="run `reprobuild lock update`, and commit it")
     return found.lock
 
 
@@ -53,6 +56,14 @@ def find_lock(root: Path, names: Collection[str] | None = None) -> Found:
     Missing files are left out and damaged ones told apart. A lock of a newer format is not ours to replace:
     LockError.
     """
+    found = _found(root, names)
+    for damage in found.damaged.values():
+        if "newer" in damage.error.message:
+            raise damage.error
+    return found
+
+
+def _found(root: Path, names: Collection[str] | None) -> Found:
     connectors: dict[str, ConnectorLock] = {}
     bases: dict[str, BaseImage] = {}
     damaged: dict[str, Damage] = {}
@@ -67,8 +78,6 @@ def find_lock(root: Path, names: Collection[str] | None = None) -> Found:
         except FileNotFoundError:
             continue
         except LockError as error:
-            if "newer" in error.message:
-                raise
             damaged[path] = Damage(text=text, error=error)
     return Found(lock=Lock(bases=bases, connectors=connectors), damaged=damaged)
 

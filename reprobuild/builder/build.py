@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from reprobuild.builder.image import assemble_index
 from reprobuild.builder.outcome import BuiltImage, built_image
 from reprobuild.builder.plan import PlannedImage, plan_connector
+from reprobuild.failures import Failures, kept
 from reprobuild.lockfile import ConnectorLock, Lock, Output
 from reprobuild.oci.types import Descriptor, Platform
 from reprobuild.progress import Progress
@@ -34,10 +35,24 @@ class BuildResult:
 
 
 def plan(
-    workspace: Workspace, lock: Lock, names: Collection[str], store: Store, *, platforms: Collection[Platform] = ()
+    workspace: Workspace,
+    lock: Lock,
+    names: Collection[str],
+    store: Store,
+    *,
+    platforms: Collection[Platform] = (),
+    failures: Failures | None = None,
 ) -> Plan:
-    """Return the images of the connectors *names*, for *platforms* or for all that each is specified for."""
-    return tuple(image for name in names for image in plan_connector(workspace, lock, name, store, platforms=platforms))
+    """Return the images of the connectors *names*, for *platforms* or for all that each is specified for.
+
+    With *failures*, connectors that are there are left out, and what is wrong with one is kept.
+    """
+    images: list[PlannedImage] = []
+    for name in names:
+        if failures is None or name not in failures:
+            with kept(failures, name):
+                images += plan_connector(workspace, lock, name, store, platforms=platforms)
+    return tuple(images)
 
 
 def finished(images: Plan, store: Store) -> tuple[BuildResult, ...] | None:
@@ -51,15 +66,25 @@ def finished(images: Plan, store: Store) -> tuple[BuildResult, ...] | None:
 
 
 async def build(
-    images: Plan, store: Store, progress: Progress, *, workers: int, kit: "Kit | None" = None
+    images: Plan,
+    store: Store,
+    progress: Progress,
+    *,
+    workers: int,
+    kit: "Kit | None" = None,
+    failures: Failures | None = None,
 ) -> tuple[BuildResult, ...]:
     """Build what is missing of *images* and return a result for each connector, in order.
 
-    What must be in the store, and who needs a *kit*: see `realise`. *workers*: threads at most.
+    What must be in the store, and who needs a *kit*: see `realise`. *workers*: threads at most. With *failures*, there
+    is no result for connectors that are there; what fails is kept.
     """
     from reprobuild.builder.realise import realise  # noqa: PLC0415 - anyio and installer, where there is work
 
-    return _results(images, await realise(images, store, progress, workers=workers, kit=kit), store)
+    built = await realise(images, store, progress, workers=workers, kit=kit, failures=failures)
+    if failures:
+        images = tuple(image for image in images if image.derivation.connector not in failures)
+    return _results(images, built, store)
 
 
 def recorded(lock: ConnectorLock, result: BuildResult) -> ConnectorLock:

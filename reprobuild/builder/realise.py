@@ -4,7 +4,7 @@ Wheels are the unit of work: each that any of the images needs becomes a fragmen
 as many threads as there are processors. Then every image is assembled from what is there.
 """
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
@@ -30,6 +30,7 @@ from reprobuild.builder.site import Site, site_of
 from reprobuild.builder.wheel_fragment import wheel_fragment
 from reprobuild.canonical import Digest
 from reprobuild.derivation import Derivation
+from reprobuild.failures import Failures, kept
 from reprobuild.gathering import gathered
 from reprobuild.lockfile import Wheel
 from reprobuild.oci.types import Descriptor
@@ -41,21 +42,35 @@ if TYPE_CHECKING:
 
 __all__ = ["realise"]
 
+_MANY = 8
+"""From so many images on, it is told how many of them are done."""
+
 
 async def realise(
-    images: Sequence[PlannedImage], store: Store, progress: Progress, *, workers: int, kit: "Kit | None" = None
+    images: Sequence[PlannedImage],
+    store: Store,
+    progress: Progress,
+    *,
+    workers: int,
+    kit: "Kit | None" = None,
+    failures: Failures | None = None,
 ) -> tuple[BuiltImage, ...]:
     """Build what is missing of *images* and return them all, in order.
 
     Wheels, base manifests and configs must be in the store; of images with hooks or bytecode the base's layers and
-    the hooks' inputs, too, and such images need a *kit*. *workers*: threads at most.
+    the hooks' inputs, too, and such images need a *kit*. *workers*: threads at most. With *failures*, the images of
+    connectors that are there are left out, and an error is kept for all connectors that it concerns.
     """
-    work = _Work(store=store, limiter=anyio.CapacityLimiter(workers))
-    derivations = [image.derivation for image in images if image.manifest is None]
+    work = _Work(store=store, limiter=anyio.CapacityLimiter(workers), failures=failures)
+    derivations = [image.derivation for image in images if image.manifest is None and work.is_wanted(image.derivation)]
     made, found = anyio.Event(), dict[int, BuiltImage]()
+    task = progress.task("images", len(derivations), unit="images") if len(derivations) >= _MANY else Silent()
 
     async def make() -> None:
-        await work.make_layers(derivations, await _compiled(derivations, store, kit), progress)
+        compiled: _Jobs = []
+        with kept(failures, *(one.connector for one in derivations if one.bytecode != "none")):
+            compiled = await _compiled(derivations, store, kit)
+        await work.make_layers(derivations, compiled, progress)
         made.set()
 
     async def one(place: int, image: PlannedImage) -> None:
@@ -65,13 +80,21 @@ async def realise(
             manifest = await _hooked(image, store, kit, made)
         elif manifest is None:
             await made.wait()
+            if not work.is_wanted(image.derivation):
+                return
             manifest = await anyio.to_thread.run_sync(_assembled, image, store, limiter=work.limiter)
         found[place] = built_image(image, manifest, store, cached=image.manifest is not None)
+        task.advance(1 if image.manifest is None else 0)
+
+    async def attempt(place: int, image: PlannedImage) -> None:
+        with kept(failures, image.derivation.connector):
+            await one(place, image)
 
     calls: list[Callable[[], Awaitable[None]]] = [make]
-    calls += [partial(one, place, image) for place, image in enumerate(images)]
+    calls += [partial(attempt, place, image) for place, image in enumerate(images) if work.is_wanted(image.derivation)]
     await gathered(calls, limit=1 + workers)
-    return tuple(found[place] for place in range(len(images)))
+    task.finish()
+    return tuple(found[place] for place, image in enumerate(images) if work.is_wanted(image.derivation))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,6 +103,11 @@ class _Work:
 
     store: Store
     limiter: anyio.CapacityLimiter
+    failures: Failures | None = None
+
+    def is_wanted(self, derivation: Derivation) -> bool:
+        """Say whether nothing of the connector of *derivation* has failed so far."""
+        return not self.failures or derivation.connector not in self.failures
 
     async def make_layers(self, derivations: Sequence[Derivation], compiled: "_Jobs", progress: Progress) -> None:
         """Make the wheel layers of *derivations*, each fragment and each layer once; *compiled* makes bytecode's.
@@ -94,14 +122,33 @@ class _Work:
         task = progress.task("wheel layers", len(jobs), unit="wheels") if jobs else Silent()
         fragments: _Jobs = [(job[1][0], partial(_make_fragment, *job, self.store, task)) for job in jobs]
         fragments += compiled
-        await self._run([work for wheel, work in fragments if wheel.digest in early])
-        joins = [partial(wheels_layer, group, derivation, self.store) for group, derivation in shared.items()]
-        await self._run([*joins, *(work for wheel, work in fragments if wheel.digest not in early)])
+        users = _users(derivations) if self.failures is not None else {}
+        calls = [(wheel, partial(self._run, work, users.get(wheel.digest, ()))) for wheel, work in fragments]
+        await _all([call for wheel, call in calls if wheel.digest in early])
+        joins = [partial(self._join, group, derivation) for group, derivation in shared.items()]
+        await _all([*joins, *(call for wheel, call in calls if wheel.digest not in early)])
         task.finish()
 
-    async def _run(self, works: Sequence[Callable[[], object]]) -> None:
-        calls = [partial(anyio.to_thread.run_sync, work, limiter=self.limiter) for work in works]
-        await gathered(calls, limit=max(1, len(calls)))
+    async def _join(self, group: tuple[Wheel, ...], derivation: Derivation) -> None:
+        if self.is_wanted(derivation):
+            await self._run(partial(wheels_layer, group, derivation, self.store), (derivation.connector,))
+
+    async def _run(self, work: Callable[[], object], connectors: Collection[str]) -> None:
+        with kept(self.failures, *connectors):
+            await anyio.to_thread.run_sync(work, limiter=self.limiter)
+
+
+async def _all(calls: Sequence[Callable[[], Awaitable[None]]]) -> None:
+    await gathered(calls, limit=max(1, len(calls)))
+
+
+def _users(derivations: Sequence[Derivation]) -> dict[Digest, set[str]]:
+    """Return the connectors that install each wheel."""
+    users: dict[Digest, set[str]] = {}
+    for derivation in derivations:
+        for wheel in derivation.installed:
+            users.setdefault(wheel.digest, set()).add(derivation.connector)
+    return users
 
 
 _Jobs = list[tuple[Wheel, Callable[[], object]]]

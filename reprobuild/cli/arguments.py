@@ -6,7 +6,7 @@ import typer
 
 from reprobuild.cli.completion import connector_names, platform_names
 
-__all__ = ["ChangedSince", "Names", "Offline", "Platforms", "require_one_choice"]
+__all__ = ["ChangedSince", "Jobs", "KeepGoing", "Names", "Offline", "Platforms", "Shard", "require_one_choice"]
 
 Names = Annotated[
     list[str] | None,
@@ -26,6 +26,17 @@ Offline = Annotated[
 ChangedSince = Annotated[
     str | None,
     typer.Option("--changed-since", metavar="REV", help="Connectors that differ from this revision of git."),
+]
+Shard = Annotated[
+    str | None,
+    typer.Option("--shard", metavar="I/N", help="Of these connectors, the I-th of N parts: for N machines."),
+]
+KeepGoing = Annotated[
+    bool, typer.Option("--keep-going", "-k", help="Go on with other connectors when one fails; say at the end which.")
+]
+Jobs = Annotated[
+    int | None,
+    typer.Option("--jobs", "-j", metavar="N", min=1, help="Do N things at a time, not one for each processor."),
 ]
 
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from reprobuild.cli.opening import open_store
+from reprobuild.failures import Failures, kept
 
 if TYPE_CHECKING:
     from reprobuild.builder.build import Plan
@@ -14,24 +15,43 @@ if TYPE_CHECKING:
 __all__ = ["fresh_lock", "planned", "wanted_platforms"]
 
 
-def fresh_lock(workspace: "Workspace", chosen: Sequence[str]) -> "Lock":
-    """Return the lock of the connectors *chosen*; raise LockError if it does not fit the specification."""
-    from reprobuild.cli.staleness import stale_reasons
-    from reprobuild.errors import LockError
+def fresh_lock(workspace: "Workspace", chosen: Sequence[str], failures: Failures | None = None) -> "Lock":
+    """Return the lock of the connectors *chosen*; raise LockError if it does not fit the specification.
+
+    With *failures*, what is wrong with one connector's lock is kept there.
+    """
     from reprobuild.lock_files import read_lock
 
-    lock = read_lock(workspace.root, chosen)
-    if reasons := stale_reasons(workspace, lock, chosen):
-        more = f" (and {len(reasons) - 1} more reasons)" if len(reasons) > 1 else ""
-        raise LockError(
-            f"stale: {reasons[0]}{more}",
-            where=reasons[0].where,
-            hint=f"run `reprobuild lock update {' '.join(chosen)}`, look at what changes, and commit it",
-        )
+    incomplete = bool(failures)
+    lock = read_lock(workspace.root, chosen, failures)
+    if failures is None:
+        _require_fresh(workspace, lock, chosen)
+        return lock
+    for name in chosen:
+        if name not in failures:
+            with kept(failures, name):
+                _require_fresh(workspace, lock, [name], incomplete=incomplete)
     return lock
 
 
-def wanted_platforms(workspace: "Workspace", chosen: Sequence[str], platforms: Sequence[str]) -> tuple["Platform", ...]:
+def _require_fresh(workspace: "Workspace", lock: "Lock", chosen: Sequence[str], *, incomplete: bool = False) -> None:
+    from reprobuild.cli.staleness import stale_reasons
+    from reprobuild.errors import LockError
+
+    if reasons := stale_reasons(workspace, lock, chosen, incomplete=incomplete):
+        more = f" (and {len(reasons) - 1} more reasons)" if len(reasons) > 1 else ""
+        stale = {reason.subject for reason in reasons}
+        names = [name for name in chosen if not stale.isdisjoint({name, workspace.connectors[name].base})]
+        raise LockError(
+            f"stale: {reasons[0]}{more}",
+            where=reasons[0].where,
+            hint=f"run `reprobuild lock update {' '.join(names)}`, look at what changes, and commit it",
+        )
+
+
+def wanted_platforms(
+    workspace: "Workspace", chosen: Sequence[str], platforms: Sequence[str], failures: Failures | None = None
+) -> tuple["Platform", ...]:
     """Return *platforms*, as they were written, if all of *chosen* are for them; else raise SpecificationError."""
     from reprobuild.errors import SpecificationError
     from reprobuild.oci.types import parse_platform
@@ -40,17 +60,24 @@ def wanted_platforms(workspace: "Workspace", chosen: Sequence[str], platforms: S
     for name in chosen:
         known = workspace.connectors[name].platforms
         if unknown := [platform for platform in wanted if platform not in known]:
-            raise SpecificationError(
-                f"{name} is not for {unknown[0]}",
-                where="--platform",
-                hint=f"it is for {', '.join(map(str, known))}; add the platform to the specification and lock again",
-            )
+            hint = f"it is for {', '.join(map(str, known))}; add the platform to the specification and lock again"
+            with kept(failures, name):
+                raise SpecificationError(f"{name} is not for {unknown[0]}", where="--platform", hint=hint)
     return wanted
 
 
-def planned(workspace: "Workspace", lock: "Lock", chosen: Sequence[str], platforms: Sequence[str]) -> "Plan":
-    """Return the images of *chosen* for *platforms*, all of theirs if empty; raise SpecificationError for others."""
+def planned(
+    workspace: "Workspace",
+    lock: "Lock",
+    chosen: Sequence[str],
+    platforms: Sequence[str],
+    failures: Failures | None = None,
+) -> "Plan":
+    """Return the images of *chosen* for *platforms*, all of theirs if empty; raise SpecificationError for others.
+
+    With *failures*, connectors that are there are left out, and what is wrong with one is kept.
+    """
     from reprobuild.builder.build import plan
 
-    wanted = wanted_platforms(workspace, chosen, platforms)
-    return plan(workspace, lock, chosen, open_store(), platforms=wanted)
+    wanted = wanted_platforms(workspace, chosen, platforms, failures)
+    return plan(workspace, lock, chosen, open_store(workspace.root), platforms=wanted, failures=failures)

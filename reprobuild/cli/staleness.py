@@ -14,18 +14,20 @@ __all__ = ["found_reasons", "stale_reasons"]
 
 
 def stale_reasons(
-    workspace: "Workspace", lock: "Lock", chosen: Sequence[str] | None, damaged: Mapping[str, str] | None = None
+    workspace: "Workspace",
+    lock: "Lock",
+    chosen: Sequence[str] | None,
+    damaged: Mapping[str, str] | None = None,
+    *,
+    incomplete: bool = False,
 ) -> tuple["Reason", ...]:
-    """Return why *lock* does not fit the connectors *chosen*, None for everything; *damaged* as for `stale`."""
+    """Return why *lock* does not fit the connectors *chosen*, None for everything; the others as for `stale`."""
     from reprobuild.resolver.freshness import stale
     from reprobuild.resolver.pin_files import load_pins
 
     names = tuple(workspace.connectors) if chosen is None else chosen
-    reasons = stale(workspace, lock, load_pins(workspace, names, open_store(workspace.root)), damaged=damaged)
-    if chosen is None:
-        return reasons
-    subjects = {*chosen, *(workspace.connectors[name].base for name in chosen)}
-    return tuple(reason for reason in reasons if reason.subject in subjects)
+    pins = load_pins(workspace, names, open_store(workspace.root))
+    return stale(workspace, lock, pins, names=chosen, damaged=damaged, incomplete=incomplete)
 
 
 def found_reasons(workspace: "Workspace", chosen: Sequence[str] | None) -> tuple["Reason", ...]:

@@ -4,7 +4,7 @@ Age never makes a lock stale, nor does what an index has in the meantime.
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -41,13 +41,21 @@ class Pins:
 
 
 def stale(
-    workspace: "Workspace", lock: Lock, pins: Mapping[str, Pins], *, damaged: Mapping[str, str] | None = None
+    workspace: "Workspace",
+    lock: Lock,
+    pins: Mapping[str, Pins],
+    *,
+    names: Collection[str] | None = None,
+    damaged: Mapping[str, str] | None = None,
+    incomplete: bool = False,
 ) -> tuple[Reason, ...]:
     """Return why *lock* does not fit *workspace*, nothing if it does; *pins* are the connectors' own, by name.
 
-    *damaged* says by path what is wrong with files that could not be read and are not in *lock*.
+    With *names*, only these connectors and their bases are compared. *damaged* says by path what is wrong with files
+    that could not be read and are not in *lock*. A workspace that is *incomplete*, because some connectors are broken,
+    may have a base locked for more platforms than it seems to need.
     """
-    found = _compared(workspace, lock, pins)
+    found = _compared(workspace, lock, pins, names, incomplete=incomplete)
     faults = {path: f"its lock cannot be used: {fault}" for path, fault in (damaged or {}).items()}
     return tuple(replace(reason, text=faults.get(reason.where, reason.text)) for reason in found)
 
@@ -62,13 +70,22 @@ def base_platforms(workspace: "Workspace", base: str) -> tuple[Platform, ...]:
     return tuple(sorted(used or workspace.platforms))
 
 
-def _compared(workspace: "Workspace", lock: Lock, pins: Mapping[str, Pins]) -> list[Reason]:
+def _compared(
+    workspace: "Workspace",
+    lock: Lock,
+    pins: Mapping[str, Pins],
+    names: Collection[str] | None,
+    *,
+    incomplete: bool,
+) -> list[Reason]:
     reasons: list[Reason] = []
+    connectors = workspace.connectors if names is None else {name: workspace.connectors[name] for name in names}
+    used = {spec.base for spec in connectors.values()}
     for name, base in sorted(workspace.bases.items()):
-        reasons += (
-            Reason(subject=name, where=BASE_LOCK, text=text) for text in _base(base, lock.bases.get(name), workspace)
-        )
-    for name, spec in sorted(workspace.connectors.items()):
+        if names is None or name in used:
+            texts = _base(base, lock.bases.get(name), workspace, incomplete=incomplete)
+            reasons += (Reason(subject=name, where=BASE_LOCK, text=text) for text in texts)
+    for name, spec in sorted(connectors.items()):
         found, mine = lock.connectors.get(name), pins.get(name)
         reasons += (
             Reason(subject=name, where=lock_path(name), text=text) for text in _connector(spec, found, lock, mine)
@@ -77,6 +94,8 @@ def _compared(workspace: "Workspace", lock: Lock, pins: Mapping[str, Pins]) -> l
             reasons += (
                 Reason(subject=name, where=lock_path(name), text=text) for text in stale_sdists(workspace, spec, found)
             )
+    if names is not None:
+        return reasons
     for name in sorted(lock.bases.keys() - workspace.bases.keys()):
         reasons.append(Reason(subject=name, where=BASE_LOCK, text="this base image is locked and no longer specified"))
     for name in sorted(lock.connectors.keys() - workspace.connectors.keys()):
@@ -84,13 +103,14 @@ def _compared(workspace: "Workspace", lock: Lock, pins: Mapping[str, Pins]) -> l
     return reasons
 
 
-def _base(spec: "BaseSpec", base: BaseImage | None, workspace: "Workspace") -> Iterator[str]:
+def _base(spec: "BaseSpec", base: BaseImage | None, workspace: "Workspace", *, incomplete: bool) -> Iterator[str]:
     if base is None:
         yield "this base image is not locked"
         return
     if base.image != str(spec.image):
         yield f"the base image is {spec.image}, the lock is for {base.image}"
-    yield from _platforms(set(base_platforms(workspace, spec.name)), set(base.platforms))
+    wanted = set(base_platforms(workspace, spec.name))
+    yield from _platforms(wanted | {*base.platforms} if incomplete else wanted, set(base.platforms))
     if spec.timezone != base.timezone:
         yield f"the timezone is to be {spec.timezone or 'as in the base image'}, the lock has {base.timezone or 'none'}"
     locked = base.pip_wheel.file.split("-")[1] if base.pip_wheel is not None else None
