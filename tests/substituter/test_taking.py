@@ -1,0 +1,224 @@
+"""Whatever a substituter does: it is taken from, or left alone, and the images are the same."""
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import anyio
+import pytest
+
+from reprobuild.builder.build import Plan
+from reprobuild.canonical import Digest, canonical_json, digest_of
+from reprobuild.oci.registries import Registries
+from reprobuild.oci.registry_sink import RegistrySink
+from reprobuild.oci.types import MANIFEST, Descriptor
+from reprobuild.substituter.entry import MANIFEST_BLOB, tag_of
+from reprobuild.substituter.place import Limits, Place
+from reprobuild.substituter.taking import substitute
+from reprobuild.workspace.substituters import substituter_named
+from tests.faults import FaultyProxy
+from tests.servers import Exchange, serve
+from tests.substituter.conftest import LIMITS, Notes, Runner
+
+
+@dataclass(kw_only=True)
+class _Hostile(FaultyProxy):
+    """What each request whose path matches *where* meets is *fault*; all others are passed on."""
+
+    where: str = ""
+    fault: str | Callable[[Exchange], None] | None = None
+    asked: list[str] = field(default_factory=list)
+
+    def answer(self, exchange: Exchange) -> None:
+        self.asked.append(exchange.path)
+        if callable(self.fault) and re.search(self.where, exchange.path):
+            self.fault(exchange)
+        else:
+            super().answer(exchange)
+
+    def _fault(self, exchange: Exchange) -> str | None:
+        return str(self.fault) if self.fault and re.search(self.where, exchange.path) else None
+
+
+@contextmanager
+def _before(host: str, where: str = "", fault: str | Callable[[Exchange], None] | None = None) -> Iterator[_Hostile]:
+    proxy = _Hostile(upstream=host, where=where, fault=fault)
+    with serve(proxy.answer) as server:
+        proxy.server = server
+        yield proxy
+
+
+def _taken(runner: Runner, host: str, *, limits: Limits = LIMITS) -> tuple[int, list[str]]:
+    """Let *runner* take what it can from *host*; return how many images that were, and the notes."""
+    notes = Notes()
+    taken = anyio.run(_substituted, runner, [f"{host}/{runner.repository}"], notes, limits)
+    assert all((image.manifest is not None) == image.substituted for image in taken)
+    return sum(image.substituted for image in taken), notes.notes
+
+
+async def _substituted(runner: Runner, names: list[str], notes: Notes, limits: Limits) -> Plan:
+    places = [
+        Place(substituter_named(name, where="x"), environ={}, registries=Registries(), progress=notes, limits=limits)
+        for name in names
+    ]
+    images = await runner.images()
+    taken = await substitute(images, places, runner.store, notes)
+    for place in places:
+        await place.close()
+    assert [image.key for image in taken] == [image.key for image in images]
+    return taken
+
+
+def _rebuilds(runner: Runner) -> None:
+    """What was not taken is built, and all is as it should be."""
+    wanted = [one["manifest"]["digest"] for one in _images(runner.project.run("build", "--all", "--json").out)]
+    assert runner.digests() == wanted
+    assert runner.run("store", "verify").code == 0
+
+
+def _images(out: str) -> list[dict[str, dict[str, str]]]:
+    return [image for one in json.loads(out)["connectors"] for image in one["images"]]
+
+
+def test_all_of_it_is_taken(runner: Runner) -> None:
+    taken, notes = _taken(runner, runner.host)
+    assert (taken, notes) == (4, [])
+    runner.project.index.requests.clear()
+    _rebuilds(runner)
+    assert runner.project.index.requests == []
+
+
+def test_shared_layers_are_fetched_once(runner: Runner) -> None:
+    with _before(runner.host) as proxy:
+        assert (_taken(runner, proxy.host))[0] == 4
+        asked = [path for path in proxy.asked if "/blobs/" in path]
+    assert len(asked) == len({*asked})
+
+
+@pytest.mark.parametrize(
+    ("where", "fault"),
+    [
+        ("/manifests/", "other bytes answered"),
+        ("/manifests/", "short answer"),
+        ("/manifests/", lambda exchange: exchange.send(404, b"{}")),
+        ("/manifests/", lambda exchange: exchange.send(200, b"{}", Content_Type=MANIFEST)),
+        ("/manifests/", lambda exchange: exchange.send(200, b"x" * 5_000_000, Content_Type=MANIFEST)),
+        ("/manifests/", lambda exchange: exchange.send(401, b"{}")),
+        ("/manifests/", lambda exchange: exchange.send(307, Location="http://example.invalid/")),
+        ("/blobs/", "other bytes answered"),
+        ("/blobs/", "short answer"),
+        ("/blobs/", lambda exchange: exchange.send(404, b"{}")),
+        ("/blobs/", lambda exchange: exchange.send(200, b"x" * 5_000_000)),
+        ("/blobs/sha256:[0-7]", lambda exchange: exchange.send(404, b"{}")),
+        ("", "500"),
+        ("", "503"),
+        ("", "429"),
+        ("", "drop"),
+        ("", lambda exchange: exchange.send(403, b"{}")),
+    ],
+)
+def test_whatever_it_answers_the_images_are_the_same(
+    runner: Runner, where: str, fault: str | Callable[[Exchange], None]
+) -> None:
+    with _before(runner.host, where, fault) as proxy:
+        taken, _ = _taken(runner, proxy.host)
+    assert taken < 4
+    _rebuilds(runner)
+
+
+def test_one_that_says_nothing_is_left_alone(runner: Runner) -> None:
+    with _before(runner.host, "", Exchange.stall) as proxy:
+        taken, notes = _taken(runner, proxy.host)
+        assert len(proxy.asked) <= 8
+    assert taken == 0
+    assert sum("is not asked any more" in note for note in notes) == 1
+    _rebuilds(runner)
+
+
+def test_one_that_drips_is_left_alone(runner: Runner) -> None:
+    def drip(exchange: Exchange) -> None:
+        def forever() -> Iterator[bytes]:
+            while not exchange.handler.connection.recv(0):
+                yield b"x"
+
+        exchange.send_until_closed(forever())
+
+    with _before(runner.host, "/blobs/", drip) as proxy:
+        taken, _ = _taken(runner, proxy.host, limits=replace(LIMITS, slowest=1e9))
+    assert taken == 0
+    _rebuilds(runner)
+
+
+def test_nobody_there(runner: Runner) -> None:
+    taken, notes = _taken(runner, "127.0.0.1:1")
+    assert taken == 0
+    assert "is not asked any more" in notes[-1]
+    _rebuilds(runner)
+
+
+def test_an_empty_one_is_no_reason_for_a_word(empty: Runner) -> None:
+    assert _taken(empty, empty.host) == (0, [])
+    _rebuilds(empty)
+
+
+def _replace_entry(runner: Runner, derivation: Digest, change: Callable[[dict[str, Any]], object]) -> None:
+    """Put another entry under the tag of *derivation*: what is there, after *change*."""
+    anyio.run(_replaced, runner, derivation, change)
+
+
+async def _replaced(runner: Runner, derivation: Digest, change: Callable[[dict[str, Any]], object]) -> None:
+    sink = RegistrySink(runner.host, runner.repository, environ={})
+    reader = sink.reader(tag_of(derivation))
+    value = json.loads(b"".join([chunk async for chunk in reader.stream(await reader.resolve())]))
+    change(value)
+    data = canonical_json(value)
+    descriptor = Descriptor(media_type=MANIFEST, digest=digest_of(data), size=len(data))
+    await sink.put_document(descriptor, data, name=tag_of(derivation))
+    await sink.close()
+
+
+def test_another_image_under_our_key(runner: Runner) -> None:
+    one, two = anyio.run(runner.images)[:2]
+
+    def swap(value: dict[str, Any]) -> None:
+        assert one.recorded is not None and two.recorded is not None
+        size = runner.project.store.path(one.recorded.manifest).stat().st_size
+        found = [layer for layer in value["layers"] if layer["mediaType"] != MANIFEST_BLOB]
+        value["layers"] = [{"mediaType": MANIFEST_BLOB, "digest": one.recorded.manifest, "size": size}, *found]
+
+    _replace_entry(runner, two.key, swap)
+    taken, notes = _taken(runner, runner.host)
+    assert taken == 3
+    assert any("the lock records" in note for note in notes)
+    _rebuilds(runner)
+
+
+def test_the_entry_of_another_derivation(runner: Runner) -> None:
+    one = anyio.run(runner.images)[0]
+    _replace_entry(
+        runner, one.key, lambda value: value.update(annotations={"dev.reprobuild.derivation": digest_of(b"x")})
+    )
+    taken, notes = _taken(runner, runner.host)
+    assert taken == 3
+    assert any("another derivation" in note for note in notes)
+    _rebuilds(runner)
+
+
+def test_what_is_no_entry(runner: Runner) -> None:
+    one = anyio.run(runner.images)[0]
+    assert one.recorded is not None
+    _replace_entry(runner, one.key, lambda value: value.pop("artifactType"))
+    taken, notes = _taken(runner, runner.host)
+    assert taken == 3
+    assert any("no output" in note for note in notes)
+    _rebuilds(runner)
+
+
+def test_the_second_has_what_the_first_has_not(runner: Runner) -> None:
+    names = [f"{runner.host}/nobody/knows", runner.place]
+    taken = anyio.run(_substituted, runner, names, Notes(), LIMITS)
+    assert all(image.substituted for image in taken)
+    _rebuilds(runner)
