@@ -1,20 +1,28 @@
 """A project with recorded images, a substituter that is filled with them, and empty stores that are to be filled."""
 
+import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from unittest import mock
 
+import anyio
 import pytest
 
 from reprobuild.builder.build import Plan, plan
+from reprobuild.canonical import Digest, canonical_json, digest_of
 from reprobuild.cli.supply import supply_documents
 from reprobuild.lock_files import read_lock
+from reprobuild.oci.registry_sink import RegistrySink
 from reprobuild.oci.retry import Patience
+from reprobuild.oci.source import read
+from reprobuild.oci.types import MANIFEST, Descriptor
 from reprobuild.progress import Silent
 from reprobuild.store import Store
+from reprobuild.substituter.entry import tag_of
 from reprobuild.substituter.place import Limits
 from reprobuild.workspace import Workspace, read_workspace
 from tests.cli.project import Done, Project, project
@@ -83,6 +91,20 @@ class Runner:
         images = [image for one in done.json["connectors"] for image in one["images"]]
         assert {image["outcome"] for image in images} == {"verified"}, done.err
         return [image["manifest"]["digest"] for image in images]
+
+    def replace_entry(self, derivation: Digest, change: Callable[[dict[str, Any]], object]) -> None:
+        """Put another entry under the tag of *derivation*: what is there, after *change*."""
+        anyio.run(self._replace_entry, derivation, change)
+
+    async def _replace_entry(self, derivation: Digest, change: Callable[[dict[str, Any]], object]) -> None:
+        sink = RegistrySink(self.host, self.repository, environ={})
+        reader = sink.reader(tag_of(derivation))
+        value = json.loads(await read(reader, await reader.resolve()))
+        change(value)
+        data = canonical_json(value)
+        descriptor = Descriptor(media_type=MANIFEST, digest=digest_of(data), size=len(data))
+        await sink.put_document(descriptor, data, name=tag_of(derivation))
+        await sink.close()
 
 
 @pytest.fixture(scope="session")

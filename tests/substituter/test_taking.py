@@ -11,11 +11,10 @@ import anyio
 import pytest
 
 from reprobuild.builder.build import Plan
-from reprobuild.canonical import Digest, canonical_json, digest_of
+from reprobuild.canonical import digest_of
 from reprobuild.oci.registries import Registries
-from reprobuild.oci.registry_sink import RegistrySink
-from reprobuild.oci.types import MANIFEST, Descriptor
-from reprobuild.substituter.entry import MANIFEST_BLOB, tag_of
+from reprobuild.oci.types import MANIFEST
+from reprobuild.substituter.entry import MANIFEST_BLOB
 from reprobuild.substituter.place import Limits, Place
 from reprobuild.substituter.taking import substitute
 from reprobuild.workspace.substituters import substituter_named
@@ -164,22 +163,6 @@ def test_an_empty_one_is_no_reason_for_a_word(empty: Runner) -> None:
     _rebuilds(empty)
 
 
-def _replace_entry(runner: Runner, derivation: Digest, change: Callable[[dict[str, Any]], object]) -> None:
-    """Put another entry under the tag of *derivation*: what is there, after *change*."""
-    anyio.run(_replaced, runner, derivation, change)
-
-
-async def _replaced(runner: Runner, derivation: Digest, change: Callable[[dict[str, Any]], object]) -> None:
-    sink = RegistrySink(runner.host, runner.repository, environ={})
-    reader = sink.reader(tag_of(derivation))
-    value = json.loads(b"".join([chunk async for chunk in reader.stream(await reader.resolve())]))
-    change(value)
-    data = canonical_json(value)
-    descriptor = Descriptor(media_type=MANIFEST, digest=digest_of(data), size=len(data))
-    await sink.put_document(descriptor, data, name=tag_of(derivation))
-    await sink.close()
-
-
 def test_another_image_under_our_key(runner: Runner) -> None:
     one, two = anyio.run(runner.images)[:2]
 
@@ -189,7 +172,7 @@ def test_another_image_under_our_key(runner: Runner) -> None:
         found = [layer for layer in value["layers"] if layer["mediaType"] != MANIFEST_BLOB]
         value["layers"] = [{"mediaType": MANIFEST_BLOB, "digest": one.recorded.manifest, "size": size}, *found]
 
-    _replace_entry(runner, two.key, swap)
+    runner.replace_entry(two.key, swap)
     taken, notes = _taken(runner, runner.host)
     assert taken == 3
     assert any("the lock records" in note for note in notes)
@@ -198,8 +181,8 @@ def test_another_image_under_our_key(runner: Runner) -> None:
 
 def test_the_entry_of_another_derivation(runner: Runner) -> None:
     one = anyio.run(runner.images)[0]
-    _replace_entry(
-        runner, one.key, lambda value: value.update(annotations={"dev.reprobuild.derivation": digest_of(b"x")})
+    runner.replace_entry(
+        one.key, lambda value: value.update(annotations={"dev.reprobuild.derivation": digest_of(b"x")})
     )
     taken, notes = _taken(runner, runner.host)
     assert taken == 3
@@ -210,7 +193,7 @@ def test_the_entry_of_another_derivation(runner: Runner) -> None:
 def test_what_is_no_entry(runner: Runner) -> None:
     one = anyio.run(runner.images)[0]
     assert one.recorded is not None
-    _replace_entry(runner, one.key, lambda value: value.pop("artifactType"))
+    runner.replace_entry(one.key, lambda value: value.pop("artifactType"))
     taken, notes = _taken(runner, runner.host)
     assert taken == 3
     assert any("no output" in note for note in notes)
