@@ -20,10 +20,21 @@ from typing import Any, BinaryIO
 from reprobuild.canonical import Digest, canonical_json, digest_of, hex_of
 from reprobuild.errors import ContentError, MachineError
 
-__all__ = ["CHUNK", "BlobWriter", "Store", "default_root", "machine_errors", "replace_file", "replacing"]
+__all__ = [
+    "CHUNK",
+    "BlobWriter",
+    "Store",
+    "default_root",
+    "machine_errors",
+    "parse_record",
+    "replace_file",
+    "replacing",
+]
 
 CHUNK = 1024 * 1024
 """How many bytes are read at a time."""
+_SUM = "sum"
+"""The member of a record that `_sum_of` gives; no digest with a prefix, since it names no blob."""
 
 _DAY = 24 * 60 * 60
 
@@ -143,16 +154,15 @@ class Store:
         try:
             with open(self._record_path(kind, key), "rb") as file:  # noqa: PTH123 - a build with nothing to do reads many
                 _keep(file.fileno(), os.fstat(file.fileno()).st_mtime)
-                value = json.loads(file.read())
-        except (FileNotFoundError, ValueError):
+                return parse_record(file.read(), kind, key)
+        except FileNotFoundError:
             return None
-        return value if isinstance(value, dict) else None
 
     def write_record(self, kind: str, key: Digest, value: Mapping[str, Any]) -> None:
         """Set the record of *kind* under *key*."""
         # Not flushed to the disk: a record that a power cut damages counts as none, and is made again.
         with replacing(self._record_path(kind, key), scratch=self.root / "tmp", flushed=False) as file:
-            file.write(canonical_json(value))
+            file.write(canonical_json({**value, _SUM: _sum_of(kind, key, value)}))
 
     def _record_path(self, kind: str, key: Digest) -> Path:
         name = hex_of(key)
@@ -169,6 +179,21 @@ class Store:
             where=str(self.root),
             hint="run the command again: it will be made or fetched anew",
         )
+
+
+def parse_record(data: bytes, kind: str, key: Digest) -> dict[str, Any] | None:
+    """Return the record of *kind* under *key* whose file has the bytes *data*; None if it is damaged, or another's."""
+    try:
+        value = json.loads(data)
+        found = value.pop(_SUM, None) if isinstance(value, dict) else None
+        return value if found is not None and found == _sum_of(kind, key, value) else None
+    except (ValueError, RecursionError):
+        return None
+
+
+def _sum_of(kind: str, key: Digest, value: Mapping[str, Any]) -> str:
+    """Return what tells a record from one that was damaged or belongs elsewhere; no secret is in it."""
+    return hashlib.sha256(b"\n".join((kind.encode(), key.encode(), canonical_json(value)))).hexdigest()
 
 
 def replace_file(path: Path, data: bytes, *, scratch: Path | None = None) -> None:

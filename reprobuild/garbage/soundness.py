@@ -1,19 +1,17 @@
 """Whether what a store holds is what its names say; what is not leaves it, and is made or fetched again."""
 
 import hashlib
-import json
 import os
 import stat
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 
 from reprobuild.canonical import Digest
 from reprobuild.errors import ContentError, MachineError
-from reprobuild.garbage.holding import Holding, Item, holding
+from reprobuild.garbage.holding import Holding, Item, Record, holding
 from reprobuild.progress import Progress, Task
-from reprobuild.store import CHUNK, Store
+from reprobuild.store import CHUNK, Store, parse_record
 
 __all__ = ["Checked", "check"]
 
@@ -38,13 +36,13 @@ class Checked:
 def check(store: Store, progress: Progress) -> Checked:
     """Look at all that *store* holds, and remove what is damaged. Blocking.
 
-    A record is whole if it can be read: whatever it refers to is looked at when it is used. Of an unpacked layer,
-    every file is compared with what was in the layer, as far as that is remembered and this user may read it.
+    A record is whole if it is what was written: whatever it refers to is looked at when it is used. Of an unpacked
+    layer, every file is compared with what was in the layer, as far as that is remembered and this user may read it.
     """
     held = holding(store)
     task = progress.task("hashing", sum(item.size for item in (*held.blobs.values(), *held.unpacked)))
     blobs = _damaged_blobs(held, store, task)
-    records = [f"{item.kind}/{item.name}" for item in held.records if not _is_readable(item.path)]
+    records = [f"{item.kind}/{item.name}" for item in held.records if not _is_readable(item)]
     unpacked = [item for item in held.unpacked if not _is_sound(item, store, task)]
     for item in unpacked:
         _remove(item)
@@ -69,16 +67,14 @@ def _damaged_blobs(held: Holding, store: Store, task: Task) -> list[str]:
     return damaged
 
 
-def _is_readable(path: Path) -> bool:
-    """Say whether the record at *path* can be read; remove it if not."""
+def _is_readable(item: Record) -> bool:
+    """Say whether the record *item* can be read, and is what was written; remove it if not."""
     try:
-        if isinstance(json.loads(path.read_bytes()), dict):
+        if parse_record(item.path.read_bytes(), item.kind, Digest(f"sha256:{item.name}")) is not None:
             return True
     except FileNotFoundError:
         return True
-    except ValueError:
-        pass
-    path.unlink(missing_ok=True)
+    item.path.unlink(missing_ok=True)
     return False
 
 
