@@ -32,6 +32,7 @@ __all__ = [
     "connector_layer",
     "keep_image",
     "key_of",
+    "keys_of",
     "setup_layer",
     "stored_fragment",
     "wheel_layers",
@@ -100,7 +101,7 @@ def wheels_layer(group: Sequence[Wheel], derivation: Derivation, store: Store) -
     """Return the layer of the wheels *group*, whose fragments are in the store."""
     fragments = []
     for wheel in group:
-        for key in _keys_of(wheel, derivation):
+        for key in keys_of(wheel, derivation):
             fragment = stored_fragment(store, key)
             if fragment is None:
                 raise ContentError(f"the fragment of {wheel.file} has left the store", hint="run the command again")
@@ -109,7 +110,7 @@ def wheels_layer(group: Sequence[Wheel], derivation: Derivation, store: Store) -
     return join(fragments, store, derivation.compression)
 
 
-def _keys_of(wheel: Wheel, derivation: Derivation) -> tuple[Digest, ...]:
+def keys_of(wheel: Wheel, derivation: Derivation) -> tuple[Digest, ...]:
     """Return the keys of all fragments that *wheel* becomes: itself, and its bytecode."""
     own = key_of(wheel, derivation)
     return (own,) if derivation.bytecode == "none" else (own, bytecode_key(wheel, derivation))

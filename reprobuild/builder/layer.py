@@ -1,7 +1,7 @@
 """Layers: one fragment as it is, or several joined."""
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from reprobuild.builder.compress import Compression, decompressor, end_member
 from reprobuild.builder.fragment import Fragment
@@ -11,7 +11,7 @@ from reprobuild.image.index import RootLayer
 from reprobuild.oci.types import LAYER_GZIP, LAYER_ZSTD, Descriptor
 from reprobuild.store import Store
 
-__all__ = ["join"]
+__all__ = ["join", "known_layer"]
 
 
 def join(fragments: Sequence[Fragment], store: Store, compression: Compression) -> RootLayer:
@@ -19,19 +19,33 @@ def join(fragments: Sequence[Fragment], store: Store, compression: Compression) 
 
     Every byte is hashed on the way, compressed and inflated, and none is compressed again.
     """
-    media_type = LAYER_GZIP if compression == "gzip" else LAYER_ZSTD
-    if len(fragments) == 1:
-        only = fragments[0]
-        return _layer(media_type, only.blob, only.size, only.diff_id)
-    key = digest_of(canonical_json([fragment.blob for fragment in fragments]))
-    if (known := store.record("layer", key)) is not None:
-        digest, size = parse_digest(known.get("digest")), int(known.get("size", -1))
-        if store.has(digest, size):
-            return _layer(media_type, digest, size, parse_digest(known.get("diffID")))
-    layer = _join(fragments, store, compression, media_type)
+    if (known := known_layer(fragments, store, compression)) is not None:
+        return known
+    layer = _join(fragments, store, compression, _media_type(compression))
     found = layer.descriptor
+    key = _key(fragments)
     store.write_record("layer", key, {"digest": found.digest, "size": found.size, "diffID": layer.diff_id})
     return layer
+
+
+def known_layer(fragments: Sequence[Fragment], store: Store, compression: Compression) -> RootLayer | None:
+    """Return the layer that holds *fragments*, which are in *store*, if it is there too; None if it has to be made."""
+    if len(fragments) == 1:
+        only = fragments[0]
+        return _layer(_media_type(compression), only.blob, only.size, only.diff_id)
+    if (known := store.record("layer", _key(fragments))) is not None:
+        digest, size = parse_digest(known.get("digest")), int(known.get("size", -1))
+        if store.has(digest, size):
+            return _layer(_media_type(compression), digest, size, parse_digest(known.get("diffID")))
+    return None
+
+
+def _key(fragments: Sequence[Fragment]) -> Digest:
+    return digest_of(canonical_json([fragment.blob for fragment in fragments]))
+
+
+def _media_type(compression: Compression) -> str:
+    return LAYER_GZIP if compression == "gzip" else LAYER_ZSTD
 
 
 def _layer(media_type: str, digest: Digest, size: int, diff_id: Digest) -> RootLayer:
@@ -45,7 +59,7 @@ def _join(fragments: Sequence[Fragment], store: Store, compression: Compression,
     with store.writer() as writer:
         for fragment in fragments:
             for member in _members(fragment, store, last):
-                uncompressed.update(inflate(member))
+                uncompressed.update(_inflated(member, inflate, fragment, store))
                 writer.write(member)
         uncompressed.update(end)
         writer.write(last)
@@ -63,7 +77,17 @@ def _members(fragment: Fragment, store: Store, last: bytes) -> Iterator[bytes]:
             yield member
         found.update(file.read(len(last)))
     if "sha256:" + found.hexdigest() != fragment.blob:
-        store.discard(fragment.blob)
-        raise ContentError(
-            f"{fragment.blob} was damaged and has been removed", where=str(store.root), hint="run the command again"
-        )
+        raise _damaged(fragment, store)
+
+
+def _inflated(member: bytes, inflate: Callable[[bytes], bytes], fragment: Fragment, store: Store) -> bytes:
+    try:
+        return inflate(member)
+    except ContentError as error:
+        raise _damaged(fragment, store) from error
+
+
+def _damaged(fragment: Fragment, store: Store) -> ContentError:
+    store.discard(fragment.blob)
+    hint = "run the command again: it will be made anew; `reprobuild store verify` looks at everything"
+    return ContentError(f"{fragment.blob} was damaged and has been removed", where=str(store.root), hint=hint)

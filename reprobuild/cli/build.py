@@ -4,7 +4,16 @@ from typing import Annotated
 
 import typer
 
-from reprobuild.cli.arguments import ChangedSince, Names, Offline, Platforms, require_one_choice
+from reprobuild.cli.arguments import (
+    ChangedSince,
+    Jobs,
+    KeepGoing,
+    Names,
+    Offline,
+    Platforms,
+    Shard,
+    require_one_choice,
+)
 from reprobuild.cli.building import BuildRequest, run_build
 
 __all__ = ["app"]
@@ -35,7 +44,13 @@ def build(  # noqa: PLR0917 - options are not positional
     names: Names = None,
     everything: Annotated[bool, typer.Option("--all", help="Build every connector.")] = False,
     changed_since: ChangedSince = None,
+    shard: Shard = None,
     platforms: Platforms = None,
+    jobs: Jobs = None,
+    keep_going: KeepGoing = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", "-n", help="Build nothing; say what would be, and how many bytes it takes.")
+    ] = False,
     offline: Offline = False,
     record: Annotated[bool, typer.Option("--record", help="Write the digests of new outputs into the locks.")] = False,
     output: _Output = None,
@@ -48,6 +63,9 @@ def build(  # noqa: PLR0917 - options are not positional
     For each image: verified, if the recorded digest came out again; new, if this derivation was never
     recorded; mismatch, if the same derivation gave other bytes. Exit with 1 on a mismatch. A stale lock is
     refused, never changed.
+
+    With --keep-going, a connector that fails ends nothing else: the others are built, recorded and written, stderr
+    tells of each that failed, and the exit code is that of the worst.
     """
     require_one_choice(names, everything, changed_since)
     request = BuildRequest(
@@ -61,5 +79,9 @@ def build(  # noqa: PLR0917 - options are not positional
         json=json,
         substituter=substituter,
         push_outputs=push_outputs,
+        shard=shard,
+        jobs=jobs,
+        dry_run=dry_run,
+        keep_going=keep_going,
     )
     raise typer.Exit(run_build(request, context.obj))

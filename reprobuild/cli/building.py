@@ -1,23 +1,24 @@
 """A build as it was asked for: plan, supply, build, print, record, write. What `reprobuild build` does."""
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from reprobuild.cli.choice import chosen_connectors
+from reprobuild.cli.failure import told_failures
 from reprobuild.cli.opening import open_store, open_workspace
 from reprobuild.cli.planning import fresh_lock, planned
+from reprobuild.cli.realising import realised
 from reprobuild.cli.settings import Settings
 
 if TYPE_CHECKING:
     from reprobuild.builder.build import BuildResult, Plan
-    from reprobuild.cli.progress import Display
-    from reprobuild.lockfile import Lock
+    from reprobuild.errors import ReprobuildError
+    from reprobuild.failures import Failures
     from reprobuild.oci.reference import FileReference
     from reprobuild.workspace import Workspace
 
-__all__ = ["BuildRequest", "build_images", "run_build"]
+__all__ = ["BuildRequest", "run_build"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,42 +35,81 @@ class BuildRequest:
     json: bool = False
     substituter: str | None = None
     push_outputs: bool = False
+    shard: str | None = None
+    jobs: int | None = None
+    dry_run: bool = False
+    keep_going: bool = False
 
 
 def run_build(request: BuildRequest, settings: Settings) -> int:
-    """Do what *request* asks and return the exit code: 1 if an image is not what its lock records."""
-    workspace = open_workspace(settings)
+    """Do what *request* asks and return the exit code: 1 if an image is not what its lock records.
+
+    Where it is to keep going, the code is that of the worst failure, and stderr tells of each.
+    """
+    failures: dict[str, ReprobuildError] | None = {} if request.keep_going else None
+    workspace = open_workspace(settings, failures)
     if request.substituter is not None or request.push_outputs:
         from reprobuild.cli.substituting import with_substituters
 
         workspace = with_substituters(workspace, request.substituter, push=request.push_outputs)
-    chosen = chosen_connectors(request, workspace, settings)
+    chosen = chosen_connectors(request, workspace, settings, shard=request.shard, failures=failures)
     target = _destination(request.output, len(chosen))
-    if not chosen:
-        return _nothing(request)
-    lock = fresh_lock(workspace, chosen)
-    images = planned(workspace, lock, chosen, request.platforms)
+    lock = fresh_lock(workspace, chosen, failures) if chosen else None
+    images = planned(workspace, lock, chosen, request.platforms, failures) if lock is not None else ()
     _check_target(target, images, len(chosen))
-    results = _realised(images, workspace, lock, settings, offline=request.offline, whole=target is not None)
+    if request.dry_run:
+        from reprobuild.cli.forecasting import run_dry
+
+        run_dry(images, workspace, lock, settings, offline=request.offline, json=request.json, failures=failures)
+        return told_failures(failures, settings)
+    results: tuple[BuildResult, ...] = ()
+    if lock is not None and images:
+        results = realised(
+            images,
+            workspace,
+            lock,
+            settings,
+            offline=request.offline,
+            whole=target is not None,
+            jobs=request.jobs,
+            failures=failures,
+        )
+    code = _finish(request, results, workspace, settings, target, failures or {})
+    return max(code, told_failures(failures, settings))
+
+
+def _finish(
+    request: BuildRequest,
+    results: Sequence["BuildResult"],
+    workspace: "Workspace",
+    settings: Settings,
+    target: "FileReference | None",
+    failures: "Failures",
+) -> int:
+    """Print, record and write *results*; return 1 if one of them is not what its lock records, else 0."""
     from reprobuild.cli.built import print_hints, print_results, print_results_json
 
-    print_results_json(results) if request.json else print_results(results, settings)
+    print_results_json(results, failures) if request.json else print_results(results, settings)
     if request.record:
         _record(workspace, results)
     if not request.json and not settings.quiet:
-        print_hints(results, settings, record=request.record)
-    differs = any(image.outcome == "mismatch" for result in results for image in result.images)
-    if target is not None and not differs:
-        _write(target, results, workspace, settings)
+        print_hints(results, settings, record=request.record, words=_words(request))
+    good = [result for result in results if all(image.outcome != "mismatch" for image in result.images)]
+    differs = len(good) < len(results)
+    if target is not None and good and not (differs and not request.keep_going):
+        _write(target, good, workspace, settings)
     return 1 if differs else 0
 
 
-def _nothing(request: BuildRequest) -> int:
-    if request.json:
-        from reprobuild.cli.built import print_results_json
-
-        print_results_json(())
-    return 0
+def _words(request: BuildRequest) -> str | None:
+    """Return what stands for all the connectors on the command line, None if that is their names."""
+    if request.changed_since is not None:
+        words = f"--changed-since {request.changed_since}"
+    elif request.everything:
+        words = "--all"
+    else:
+        return None
+    return words + (f" --shard {request.shard}" if request.shard else "") + (" -k" if request.keep_going else "")
 
 
 def _check_target(target: "FileReference | None", images: "Plan", connectors: int) -> None:
@@ -78,71 +118,6 @@ def _check_target(target: "FileReference | None", images: "Plan", connectors: in
 
         hint = "add --platform, or write oci-archive:"
         raise SpecificationError("it holds images of one platform only", where=str(target), hint=hint)
-
-
-def _realised(
-    images: "Plan",
-    workspace: "Workspace",
-    lock: "Lock",
-    settings: Settings,
-    *,
-    offline: bool,
-    whole: bool,
-) -> tuple["BuildResult", ...]:
-    """Return what building *images* gives; without an event loop if the store has it all."""
-    from reprobuild.builder.build import finished
-
-    store = open_store()
-    results = finished(images, store)
-    if results is not None and not whole and not any(one.push == "all" for one in workspace.substituters):
-        return results
-    from reprobuild.cli.loop import run_async
-    from reprobuild.cli.progress import open_display
-    from reprobuild.cli.substituting import offered, substituted
-    from reprobuild.cli.supply import supply_layers
-
-    with open_display(settings) as display:
-
-        async def work() -> tuple["BuildResult", ...]:
-            plan = await substituted(images, workspace, store, display, offline=offline)
-            built = await build_images(plan, workspace, lock, settings, display, offline=offline)
-            await _require_contracts(plan, built, workspace, display)
-            if whole:
-                await supply_layers(plan, workspace, store, progress=display, offline=offline)
-            await offered(built, plan, workspace, lock, store, settings, display, offline=offline)
-            return built
-
-        return run_async(work, on_interrupt=display.close)
-
-
-async def build_images(
-    images: "Plan", workspace: "Workspace", lock: "Lock", settings: Settings, display: "Display", *, offline: bool
-) -> tuple["BuildResult", ...]:
-    """Return what building *images* gives, with all that this takes brought into the user's store before."""
-    from reprobuild.builder.build import build
-    from reprobuild.cli.kit import open_kit
-    from reprobuild.cli.supply import supply
-
-    store = open_store()
-    await supply(images, workspace, lock, store, progress=display, offline=offline)
-    kit = None
-    if any(image.derivation.hooks or image.derivation.bytecode != "none" for image in images):
-        kit = open_kit(workspace, store, display, settings)
-    return await build(images, store, display, workers=len(os.sched_getaffinity(0)), kit=kit)
-
-
-async def _require_contracts(
-    images: "Plan", built: Sequence["BuildResult"], workspace: "Workspace", display: "Display"
-) -> None:
-    """Raise ContentError if what has just been built breaks the contract of its base image."""
-    if all(base.contract is None for base in workspace.bases.values()):
-        return
-    from anyio import to_thread
-
-    from reprobuild.contract.built import require_kept
-
-    made = [image for result in built for image in result.images]
-    await to_thread.run_sync(require_kept, images, made, workspace.bases, open_store(), display)
 
 
 def _record(workspace: "Workspace", results: Sequence["BuildResult"]) -> None:

@@ -3,12 +3,14 @@
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from reprobuild.cli.output import plain, styled, tell
 from reprobuild.cli.settings import Settings
 from reprobuild.errors import MachineError, ReprobuildError
+from reprobuild.failures import Failures
 
-__all__ = ["INTERRUPTED", "READER_GONE", "report"]
+__all__ = ["INTERRUPTED", "READER_GONE", "failures_json", "report", "told_failures"]
 
 INTERRUPTED = 130
 READER_GONE = 141
@@ -38,6 +40,36 @@ def report(error: BaseException, settings: Settings) -> int:
             if settings.verbose:
                 _print_causes(leaf)
     return max(told.values())
+
+
+def told_failures(failures: Failures | None, settings: Settings) -> int:
+    """Tell stderr about each connector of *failures*, the count last; return the exit code of the worst, 0 for none."""
+    if not failures:
+        return 0
+    sys.stdout.flush()
+    codes = []
+    for name, error in sorted(failures.items()):
+        message, hint, code = _explained(error)
+        codes.append(code)
+        _print(_named(name, message), hint, settings, output=str(getattr(error, "output", "")))
+        if settings.verbose:
+            _print_causes(error)
+    count = f"{len(failures)} connectors" if len(failures) > 1 else "1 connector"
+    tell(f"{styled('failed:', 'bad', sys.stderr, settings)} {count}: {plain(', '.join(sorted(failures)))}")
+    return max(codes)
+
+
+def failures_json(failures: Failures | None) -> list[dict[str, Any]]:
+    """Return *failures* as ``--json`` has them, by name."""
+    told = []
+    for name, error in sorted((failures or {}).items()):
+        message, hint, code = _explained(error)
+        told.append({"name": name, "error": message, "hint": hint, "exit": code})
+    return told
+
+
+def _named(name: str, message: str) -> str:
+    return message if message.startswith(f"{name}: ") else f"{name}: {message}"
 
 
 def _leaves(error: BaseException) -> Iterator[BaseException]:

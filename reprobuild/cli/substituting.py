@@ -1,7 +1,8 @@
 """Substituters of a build: outputs taken before anything is fetched, and offered when images are made."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -16,16 +17,18 @@ if TYPE_CHECKING:
     from reprobuild.builder.build import BuildResult, Plan
     from reprobuild.builder.outcome import BuiltImage
     from reprobuild.builder.plan import PlannedImage
+    from reprobuild.canonical import Digest
     from reprobuild.cli.progress import Display
     from reprobuild.lockfile import Lock
     from reprobuild.oci.registry_sink import RegistrySink
+    from reprobuild.oci.types import Descriptor
     from reprobuild.store import Store
     from reprobuild.substituter.offering import Offer
     from reprobuild.substituter.place import Place
     from reprobuild.workspace import Workspace
     from reprobuild.workspace.substituters import SubstituterSpec
 
-__all__ = ["offered", "substituted", "with_substituters"]
+__all__ = ["available", "offered", "substituted", "with_substituters"]
 
 _PARALLEL = 4
 _FAILURES = 3
@@ -66,20 +69,48 @@ async def substituted(
     wanting = [image for image in images if image.manifest is None]
     if offline or not workspace.substituters or not wanting:
         return images
-    from reprobuild.cli.supply import supply_documents
     from reprobuild.substituter.taking import substitute
 
-    for image in wanting:
-        await supply_documents(image, workspace, store, offline=offline)
-    places = _places(workspace, display)
-    try:
+    async with _asked(wanting, workspace, store, display) as places:
         taken = await substitute(images, places, store, display)
-    finally:
-        for place in places:
-            await place.close()
     count = sum(image.substituted for image in taken)
     display.note(f"substituted: {count} of {len(wanting)} images")
     return taken
+
+
+async def available(
+    images: "Plan",
+    workspace: "Workspace",
+    store: "Store",
+    display: "Display",
+    *,
+    offline: bool,
+) -> "Mapping[Digest, Sequence[Descriptor]]":
+    """Return the layers of what `substituted` would take for *images*, by derivation; they are not taken."""
+    wanting = [image for image in images if image.manifest is None]
+    if offline or not workspace.substituters or not wanting:
+        return {}
+    from reprobuild.substituter.taking import available as offered_layers
+
+    async with _asked(wanting, workspace, store, display) as places:
+        return await offered_layers(wanting, places, store)
+
+
+@asynccontextmanager
+async def _asked(
+    images: "Sequence[PlannedImage]", workspace: "Workspace", store: "Store", display: "Display"
+) -> "AsyncIterator[list[Place]]":
+    """Yield the substituters of *workspace*, with all in *store* that asking for *images* takes."""
+    from reprobuild.cli.supply import supply_documents
+
+    for image in images:
+        await supply_documents(image, workspace, store, offline=False)
+    places = _places(workspace, display)
+    try:
+        yield places
+    finally:
+        for place in places:
+            await place.close()
 
 
 async def offered(

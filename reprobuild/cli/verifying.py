@@ -8,12 +8,12 @@ from reprobuild.builder.base import stored_manifest
 from reprobuild.builder.build import BuildResult
 from reprobuild.builder.outcome import BuiltImage
 from reprobuild.builder.plan import PlannedImage, plan_connector
-from reprobuild.cli.building import build_images
 from reprobuild.cli.loop import run_async
 from reprobuild.cli.opening import named, open_store, open_workspace
 from reprobuild.cli.origin import open_origin
 from reprobuild.cli.planning import fresh_lock
 from reprobuild.cli.progress import Display, open_display
+from reprobuild.cli.realising import build_images
 from reprobuild.cli.settings import Settings
 from reprobuild.cli.supply import supply_layers
 from reprobuild.errors import AuthenticationError, NetworkError, ReprobuildError

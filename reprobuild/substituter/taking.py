@@ -25,7 +25,7 @@ from reprobuild.substituter.entry import Entry, made_layers, parse_entry, tag_of
 from reprobuild.substituter.place import Place
 from reprobuild.substituter.trust import recorded_manifest, require_signed
 
-__all__ = ["substitute"]
+__all__ = ["available", "substitute"]
 
 _QUESTIONS = 8
 _DOWNLOADS = 6
@@ -56,6 +56,24 @@ async def substitute(
             for number, image in zip(wanting, found, strict=True):
                 taken[number] = image
     return tuple(taken)
+
+
+async def available(
+    images: Sequence[PlannedImage], places: Sequence[Place], store: Store
+) -> dict[Digest, tuple[Descriptor, ...]]:
+    """Return the layers that *places* have of those of *images* that `substitute` would take, by derivation.
+
+    They are asked in the same way, and nothing is put into *store*.
+    """
+    found: dict[Digest, tuple[Descriptor, ...]] = {}
+    for place in places:
+        wanting = [image for image in images if image.manifest is None and image.key not in found]
+        questions = [partial(place.ask, partial(_output, image, place, store)) for image in wanting]
+        outputs = await gathered(questions, limit=_QUESTIONS)
+        found |= {
+            image.key: output.layers for image, output in zip(wanting, outputs, strict=True) if output is not None
+        }
+    return found
 
 
 async def _taken(
