@@ -174,11 +174,8 @@ class Store:
 
     def _damaged(self, digest: Digest) -> ContentError:
         self.discard(digest)
-        return ContentError(
-            f"{digest} was damaged and has been removed",
-            where=str(self.root),
-            hint="run the command again: it will be made or fetched anew",
-        )
+        hint = "run the command again: it will be made or fetched anew; `reprobuild store verify` looks at everything"
+        return ContentError(f"{digest} was damaged and has been removed", where=str(self.root), hint=hint)
 
 
 def parse_record(data: bytes, kind: str, key: Digest) -> dict[str, Any] | None:

@@ -60,7 +60,10 @@ def decompressor(compression: Compression) -> Callable[[bytes], bytes]:
         zstd = _zstd_module()
 
         def block_of_frame(frame: bytes) -> bytes:
-            return bytes(zstd.decompress(frame))
+            try:
+                return bytes(zstd.decompress(frame))
+            except (zstd.ZstdError, ValueError, MemoryError) as error:
+                raise ContentError(f"a zstd frame is damaged: {error}") from error
 
         return block_of_frame
     from deflate import DeflateError, gzip_decompress  # noqa: PLC0415

@@ -19,7 +19,7 @@ from reprobuild.store import Store
 from reprobuild.target import Target
 from reprobuild.workspace import ConnectorSpec, Workspace
 
-__all__ = ["Outcome", "PlannedImage", "plan_connector", "remember", "remembered"]
+__all__ = ["Outcome", "PlannedImage", "is_substituted", "plan_connector", "remember", "remembered"]
 
 Outcome = Literal["verified", "new", "mismatch"]
 
@@ -92,6 +92,12 @@ def remember(key: Digest, manifest: Descriptor, base: int, store: Store, *, subs
     """
     value = {"manifest": manifest.digest, "base": base}
     store.write_record("output", key, {**value, "substituted": True} if substituted else value)
+
+
+def is_substituted(key: Digest, store: Store) -> bool:
+    """Say whether what *store* remembers of derivation *key* was made by somebody else."""
+    record = store.record("output", key)
+    return record is not None and record.get("substituted") is True
 
 
 def _locked(lock: Lock, spec: ConnectorSpec) -> tuple[ConnectorLock, BaseImage]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from reprobuild.builder.base import stored_manifest
 from reprobuild.builder.build import BuildResult
 from reprobuild.builder.outcome import BuiltImage
-from reprobuild.builder.plan import PlannedImage, plan_connector
+from reprobuild.builder.plan import PlannedImage, is_substituted, plan_connector
 from reprobuild.cli.loop import run_async
 from reprobuild.cli.opening import named, open_store, open_workspace
 from reprobuild.cli.origin import open_origin
@@ -161,7 +161,9 @@ class _Work:
 
             known = ", ".join(map(str, spec.platforms))
             raise LockError(f"the lock is for {known}, not for {platform}", where=self.name)
-        return plan_connector(self.workspace, self.lock, self.name, self.store, platforms=wanted[:1])[0]
+        image = plan_connector(self.workspace, self.lock, self.name, self.store, platforms=wanted[:1])[0]
+        # What somebody else has made is no rebuild.
+        return replace(image, manifest=None) if is_substituted(image.key, self.store) else image
 
     async def _built(self, images: list[PlannedImage]) -> tuple[BuildResult, ...]:
         return await build_images(

@@ -1,14 +1,15 @@
 """The check that every source's bytes go through before anybody may rely on them."""
 
 import hashlib
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 from contextlib import aclosing
 
 from reprobuild.canonical import hex_of
 from reprobuild.errors import ContentError
 from reprobuild.oci.types import Descriptor
+from reprobuild.store import CHUNK
 
-__all__ = ["checked", "in_thread"]
+__all__ = ["checked", "in_thread", "taken_in_thread"]
 
 _DAMAGED = "whoever serves it changed it, or it broke on the way; try again, then look at the source"
 
@@ -44,6 +45,24 @@ async def in_thread(chunks: Iterator[bytes]) -> AsyncGenerator[bytes, None]:
 
     while (chunk := await to_thread.run_sync(next, chunks, None)) is not None:
         yield chunk
+
+
+async def taken_in_thread(chunks: AsyncIterator[bytes], take: Callable[[bytes], object]) -> AsyncGenerator[int, None]:
+    """Have *take* called with *chunks* in a thread, beside what else arrives, and yield how many bytes it has taken."""
+    from anyio import to_thread  # noqa: PLC0415
+
+    held, size = [], 0
+    async for chunk in chunks:
+        held.append(chunk)
+        size += len(chunk)
+        # A change of threads costs more than a packet.
+        if size >= CHUNK:
+            await to_thread.run_sync(take, b"".join(held))
+            yield size
+            held, size = [], 0
+    if held:
+        await to_thread.run_sync(take, b"".join(held))
+        yield size
 
 
 def _wrong(message: str, where: str | None) -> ContentError:

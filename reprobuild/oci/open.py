@@ -1,18 +1,19 @@
 """From a reference to the source that reads it, and from a source into the store."""
 
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from collections.abc import Mapping
 from contextlib import aclosing
 from pathlib import Path
 from typing import Any, cast
 
 from reprobuild.errors import ContentError, SpecificationError
+from reprobuild.oci.checked import taken_in_thread
 from reprobuild.oci.layout import Folder, Layout
 from reprobuild.oci.reference import FileReference, Reference, RegistryReference
 from reprobuild.oci.registries import Registries
 from reprobuild.oci.source import Source
 from reprobuild.oci.types import Descriptor
 from reprobuild.progress import Task
-from reprobuild.store import CHUNK, Store
+from reprobuild.store import Store
 
 __all__ = ["copy_blob", "open_source"]
 
@@ -34,31 +35,14 @@ async def copy_blob(source: Source, descriptor: Descriptor, store: Store, *, tas
     """Put the bytes of *descriptor* from *source* into *store*, unless they are there; tell *task* of each chunk."""
     if store.has(descriptor.digest, descriptor.size):
         return
-    from anyio import to_thread  # noqa: PLC0415 - sources are also opened without being read
-
     with store.writer(descriptor.digest) as writer:
         # A source's streams are generators; one that is left early is closed here, not some time later.
         async with aclosing(cast("Any", source.stream(descriptor))) as chunks:
-            async for block in _blocks(chunks):
-                # Hashed and written beside what else arrives.
-                await to_thread.run_sync(writer.write, block)
+            async for size in taken_in_thread(chunks, writer.write):
                 if task is not None:
-                    task.advance(len(block))
+                    task.advance(size)
         if writer.size != descriptor.size:
             raise ContentError(f"{descriptor.digest} has {writer.size} bytes, not {descriptor.size}")
-
-
-async def _blocks(chunks: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
-    """Yield *chunks* in larger pieces: a change of threads costs more than a packet."""
-    held, size = [], 0
-    async for chunk in chunks:
-        held.append(chunk)
-        size += len(chunk)
-        if size >= CHUNK:
-            yield b"".join(held)
-            held, size = [], 0
-    if held:
-        yield b"".join(held)
 
 
 def _registry_source(reference: RegistryReference, environ: Mapping[str, str], registries: Registries) -> Source:

@@ -89,6 +89,14 @@ def test_a_broken_one_costs_a_note(runner: Runner) -> None:
     assert done.out == runner.project.run("build", "--all").out
 
 
+def test_verify_makes_the_image_itself(runner: Runner, tmp_path: Path) -> None:
+    assert runner.build("-o", f"oci:{tmp_path}/layout").code == 0
+    runner.project.index.requests.clear()
+    done = runner.run("verify", f"oci:{tmp_path}/layout:source-one")
+    assert done.code == 0, done.err
+    assert runner.project.index.requests
+
+
 # On whose word
 
 
