@@ -62,6 +62,11 @@ class Registry:
         )
         self._resolved: tuple[Descriptor, bytes] | None = None
 
+    @property
+    def where(self) -> str:
+        """The reference, for messages."""
+        return self._where
+
     async def resolve(self) -> Descriptor:
         """Return the descriptor of the manifest or index that the reference names; the digest decides over the tag.
 
@@ -86,15 +91,18 @@ class Registry:
         # Asking twice for the document that was just resolved would count twice against a rate limit.
         if known is not None and (known[0].digest, known[0].size) == (descriptor.digest, descriptor.size):
             return checked(_once(known[1]), descriptor, where=self._where)
-        return checked(self._body(descriptor), descriptor, where=self._where)
+        return checked(self.body(descriptor), descriptor, where=self._where)
 
     async def close(self) -> None:
         """Close all connections."""
         if not self._borrowed:
             await self._transport.close()
 
-    async def _body(self, descriptor: Descriptor) -> AsyncGenerator[bytes, None]:
-        """Yield the bytes that the registry has for *descriptor*, going on where a body broke off."""
+    async def body(self, descriptor: Descriptor) -> AsyncGenerator[bytes, None]:
+        """Yield the bytes that the registry has for *descriptor*, going on where a body broke off.
+
+        Unverified, and perhaps too many: whoever takes them checks them. `stream` does.
+        """
         kind = "manifests" if descriptor.media_type in _DOCUMENT_TYPES else "blobs"
         tries = self._transport.tries()
         received = 0

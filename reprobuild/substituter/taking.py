@@ -5,6 +5,7 @@ there on every byte is named by its digest, so that a cache can slow a build and
 """
 
 from collections.abc import Sequence
+from contextlib import aclosing
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -15,7 +16,7 @@ from reprobuild.builder.plan import PlannedImage, remember
 from reprobuild.canonical import Digest
 from reprobuild.errors import ContentError, SpecificationError
 from reprobuild.gathering import gathered
-from reprobuild.oci.open import copy_blob
+from reprobuild.oci.checked import taken_in_thread
 from reprobuild.oci.registry import Registry
 from reprobuild.oci.source import read
 from reprobuild.oci.types import MANIFEST, Descriptor, parse_config, parse_manifest
@@ -139,8 +140,18 @@ async def _fetched(layers: Sequence[Descriptor], place: Place, store: Store, pro
 
 
 async def _fetch(layer: Descriptor, place: Place, store: Store, task: Task) -> None:
-    reader = place.repository.reader(layer.digest)
-    await place.ask(partial(copy_blob, reader, layer, store, task=task), size=layer.size)
+    await place.ask(partial(_copied, layer, place.repository.reader(layer.digest), store, task), size=layer.size)
+
+
+async def _copied(layer: Descriptor, reader: Registry, store: Store, task: Task) -> None:
+    """Put *layer* from *reader* into *store*, which hashes it: once, since most of the time goes there."""
+    where = reader.where
+    with store.writer(layer.digest, where=where) as writer:
+        async with aclosing(reader.body(layer)) as body:
+            async for size in taken_in_thread(body, writer.write):
+                if writer.size > layer.size:
+                    raise ContentError(f"{layer.digest} has more than {layer.size} bytes", where=where)
+                task.advance(size)
 
 
 def _kept(image: PlannedImage, output: _Output | None, store: Store) -> PlannedImage:
