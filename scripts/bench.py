@@ -19,6 +19,7 @@ from bench_machine import facts
 from bench_report import Findings, markdown
 from bench_reprobuild import Reprobuild, make_workspace
 from bench_size import Export, size_of
+from bench_substituter import measure_substituter, substituter_section
 
 from reprobuild.errors import ContentError, ReprobuildError
 from reprobuild.store import replace_file
@@ -62,6 +63,7 @@ def measure(scratch: Path, runs: int, others: Collection[str]) -> Findings:
         results=results,
         exports=exports,
         diff=diff,
+        substituter=substituter_section(measure_substituter(scratch, min(runs, 3))),
     )
 
 

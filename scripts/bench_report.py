@@ -7,7 +7,7 @@ from bench_case import Result, Scenario
 from bench_diff import DiffResult
 from bench_size import Export
 
-__all__ = ["Findings", "markdown", "table", "verdicts"]
+__all__ = ["Findings", "judged", "markdown", "megabytes", "table", "verdicts"]
 
 OURS = "reprobuild"
 YARDSTICK = "BuildKit"
@@ -81,7 +81,7 @@ share base, wheels and hook.
 and hashes the layers of both. The first has an empty store; the second knows what is in each layer.
 
 {diff}
-## Machine
+{substituter}## Machine
 
 {machine}
 ## Run it again
@@ -99,7 +99,7 @@ Quit what else keeps the machine busy first: the load before the first round is 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Findings:
-    """What one run of the benchmark found out; ``tools`` are in the tables' order, ours first."""
+    """What one run of the benchmark found out; ``tools`` are in the tables' order; ``substituter`` is a section."""
 
     tools: Sequence[str]
     runs: int
@@ -109,6 +109,7 @@ class Findings:
     results: Mapping[tuple[str, Scenario], Result]
     exports: Mapping[str, Export]
     diff: DiffResult | None = None
+    substituter: str = ""
 
     def ratio(self, tool: str, theirs: Scenario, ours: Scenario) -> float | None:
         """Return how many times as long as ours *tool* takes, None if either was not measured."""
@@ -135,7 +136,7 @@ def markdown(findings: Findings) -> str:
     return _PAGE.format(
         runs=findings.runs,
         wheels=findings.wheels,
-        wheel_size=_megabytes(findings.wheel_bytes),
+        wheel_size=megabytes(findings.wheel_bytes),
         times=_times(findings),
         ratios=_ratios(findings),
         verdicts="".join(f"- {line}\n" for line in verdicts(findings)),
@@ -144,6 +145,7 @@ def markdown(findings: Findings) -> str:
         sameness=_sameness(findings),
         hooks=_hooks(findings),
         diff=_diff(findings.diff),
+        substituter=findings.substituter,
         machine=table(("Machine and tools", ""), findings.facts),
     )
 
@@ -158,30 +160,31 @@ def verdicts(findings: Findings) -> list[str]:
     ):
         ratio = findings.ratio(YARDSTICK, theirs, ours)
         if ratio is not None:
-            lines.append(f"{what}: {ratio:.1f} times as fast; goal {goal:g}: {_judged(ratio >= goal)}")
+            lines.append(f"{what}: {ratio:.1f} times as fast; goal {goal:g}: {judged(ratio >= goal)}")
     if (added := _added(findings)) is not None:
         asked = f"goal at most {_HOOK_GOAL:g} s"
         lines.append(
             f"a hook before the installation that writes one file, cold: {added:.2f} s more; "
-            f"{asked}: {_judged(added <= _HOOK_GOAL)}"
+            f"{asked}: {judged(added <= _HOOK_GOAL)}"
         )
     if findings.diff is not None:
         times = findings.diff.cold.seconds / findings.diff.reading.seconds
         asked = f"goal at most {_DIFF_GOAL:g} times"
         lines.append(
-            f"diff: {times:.1f} times as long as reading and hashing both; {asked}: {_judged(times <= _DIFF_GOAL)}"
+            f"diff: {times:.1f} times as long as reading and hashing both; {asked}: {judged(times <= _DIFF_GOAL)}"
         )
         memory = max(findings.diff.cold.memory, findings.diff.warm.memory)
-        asked = f"goal at most {_megabytes(_MEMORY_GOAL)}"
-        lines.append(f"peak memory of diff: {_megabytes(memory)}; {asked}: {_judged(memory <= _MEMORY_GOAL)}")
+        asked = f"goal at most {megabytes(_MEMORY_GOAL)}"
+        lines.append(f"peak memory of diff: {megabytes(memory)}; {asked}: {judged(memory <= _MEMORY_GOAL)}")
     peak = max((result.memory for (tool, _), result in findings.results.items() if tool == OURS), default=None)
     if peak is not None:
-        asked = f"goal at most {_megabytes(_MEMORY_GOAL)}"
-        lines.append(f"peak memory of reprobuild: {_megabytes(peak)}; {asked}: {_judged(peak <= _MEMORY_GOAL)}")
+        asked = f"goal at most {megabytes(_MEMORY_GOAL)}"
+        lines.append(f"peak memory of reprobuild: {megabytes(peak)}; {asked}: {judged(peak <= _MEMORY_GOAL)}")
     return lines
 
 
-def _judged(reached: bool) -> str:  # noqa: FBT001
+def judged(reached: bool) -> str:  # noqa: FBT001
+    """Return the word for a goal that was *reached* or not."""
     return "reached" if reached else "MISSED"
 
 
@@ -198,7 +201,7 @@ def _added(findings: Findings) -> float | None:
 def _hooks(findings: Findings) -> str:
     cases = (Scenario.WITHOUT_HOOK, Scenario.HOOK, Scenario.HOOK_NOOP, Scenario.HOOK_AFTER)
     results = [(case, findings.results.get((OURS, case))) for case in cases]
-    rows = [(case, _time(result), _megabytes(result.memory)) for case, result in results if result]
+    rows = [(case, _time(result), megabytes(result.memory)) for case, result in results if result]
     return table(("reprobuild", "seconds, median (shortest to longest)", "peak memory"), rows)
 
 
@@ -206,13 +209,13 @@ def _diff(diff: DiffResult | None) -> str:
     if diff is None:
         return "Not measured.\n"
     steps = (("reading and hashing both", diff.reading), ("diff, empty store", diff.cold), ("diff again", diff.warm))
-    rows = [(name, f"{sample.seconds:.2f}", _megabytes(sample.memory)) for name, sample in steps]
-    page = table((f"two images, {_megabytes(diff.size)} together", "seconds", "peak memory"), rows)
+    rows = [(name, f"{sample.seconds:.2f}", megabytes(sample.memory)) for name, sample in steps]
+    page = table((f"two images, {megabytes(diff.size)} together", "seconds", "peak memory"), rows)
     return f"{page}\nIt printed {diff.lines} lines.\n"
 
 
 def _memory(findings: Findings) -> str:
-    return table(("peak memory", *_COLUMNS), _cells(findings, lambda result: _megabytes(result.memory)))
+    return table(("peak memory", *_COLUMNS), _cells(findings, lambda result: megabytes(result.memory)))
 
 
 def _cells(findings: Findings, cell: Callable[[Result], str]) -> Iterable[Sequence[str]]:
@@ -252,8 +255,8 @@ def _sizes(findings: Findings) -> str:
         (
             tool,
             str(export.size.layers),
-            *map(_megabytes, (export.size.compressed, export.size.uncompressed)),
-            *map(_megabytes, (export.size.added_compressed, export.size.added_uncompressed)),
+            *map(megabytes, (export.size.compressed, export.size.uncompressed)),
+            *map(megabytes, (export.size.added_compressed, export.size.added_uncompressed)),
             f"{export.sample.seconds:.1f} s",
         )
         for tool, export in ((tool, findings.exports[tool]) for tool in findings.tools)
@@ -267,5 +270,6 @@ def _sameness(findings: Findings) -> str:
     return table(head, ((tool, str(result.images), str(result.contents)) for tool, result in results))
 
 
-def _megabytes(size: int) -> str:
+def megabytes(size: int) -> str:
+    """Return *size* in bytes for people."""
     return f"{size / 1e6:.1f} MB"
