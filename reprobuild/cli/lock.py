@@ -1,17 +1,22 @@
 """``reprobuild lock``: make the locks, check them, and see what has become newer."""
 
+import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from reprobuild.cli.arguments import Jobs, KeepGoing
 from reprobuild.cli.completion import connector_names
+from reprobuild.cli.failure import failures_json, told_failures
 from reprobuild.cli.opening import named, open_store, open_workspace
 from reprobuild.cli.settings import Settings
 from reprobuild.cli.staleness import found_reasons
 
 if TYPE_CHECKING:
+    from reprobuild.errors import ReprobuildError
+    from reprobuild.failures import Failures
     from reprobuild.lockfile import Lock
     from reprobuild.resolver.changes import Change
     from reprobuild.resolver.update import Update, Wishes
@@ -30,7 +35,7 @@ _Names = Annotated[
 
 
 @app.command()
-def update(
+def update(  # noqa: PLR0917 - options are not positional
     context: typer.Context,
     names: _Names = None,
     upgrade: Annotated[bool, typer.Option("--upgrade", "-U", help="Let every distribution and input move.")] = False,
@@ -43,30 +48,48 @@ def update(
     check: Annotated[
         bool, typer.Option("--check", help="Offline: say why the locks are stale, and exit with 1 if they are.")
     ] = False,
+    keep_going: KeepGoing = False,
+    jobs: Jobs = None,
     json: _Json = False,
 ) -> None:
     """Write the locks that fit the specification, with as little changed as possible; say what did: old → new.
 
-    What is locked stays as it is while it fits. Age never makes a lock stale.
+    What is locked stays as it is while it fits. Age never makes a lock stale. All connectors are resolved side by side,
+    and the index is asked once for what they share. With --keep-going, a connector that fails keeps the lock that it
+    has, stderr tells of each that failed, and the exit code is that of the worst.
     """
     if check and (upgrade or packages or bases or dry_run):
         raise typer.BadParameter("it resolves nothing: give it alone, or with names", param_hint="--check")
     settings: Settings = context.obj
-    workspace = open_workspace(settings)
-    chosen = named(workspace, names) if names else None
+    failures: dict[str, ReprobuildError] | None = {} if keep_going and not check else None
+    workspace = open_workspace(settings, failures)
+    chosen = _chosen(workspace, names, failures)
     if check:
         _check(workspace, chosen, json)
         return
     from reprobuild.resolver.update import Wishes
 
     wishes = Wishes(names=chosen, upgrade=upgrade, packages=tuple(packages or ()), bases=bases)
-    new = _updated(workspace, wishes, settings)
+    new = _updated(workspace, wishes, settings, failures, jobs)
     files: tuple[str, ...] = ()
     if not dry_run:
         from reprobuild.resolver.writing import write
 
         files = write(workspace.root, new)
-    _print_changes(new.changes, settings, json, {"dry_run": dry_run, "files": list(files)})
+    more = {"dry_run": dry_run, "files": list(files), "failed": failures_json(failures)}
+    _print_changes(new.changes, settings, json, more)
+    if code := told_failures(failures, settings):
+        raise typer.Exit(code)
+
+
+def _chosen(workspace: "Workspace", names: Sequence[str] | None, failures: "Failures | None") -> tuple[str, ...] | None:
+    """Return the connectors *names* that can be read, None for all; of *failures*, those named stay."""
+    if not names:
+        return None
+    for name in [name for name in failures or () if name not in names]:
+        del (failures or {})[name]
+    readable = [name for name in names if name not in (failures or ())]
+    return named(workspace, readable) if readable else ()
 
 
 @app.command()
@@ -115,7 +138,9 @@ def vendor(
     run_vendor(folder, names or (), context.obj, sources=sources)
 
 
-def _updated(workspace: "Workspace", wishes: "Wishes", settings: Settings) -> "Update":
+def _updated(
+    workspace: "Workspace", wishes: "Wishes", settings: Settings, failures: "Failures | None", jobs: int | None
+) -> "Update":
     """Return the new lock; nothing is written but the store."""
     from reprobuild.cli.kit import open_executions
     from reprobuild.cli.loop import run_async
@@ -131,7 +156,16 @@ def _updated(workspace: "Workspace", wishes: "Wishes", settings: Settings) -> "U
         async def work() -> "Update":
             store = open_store(workspace.root)
             executions = open_executions(store, display, settings)
-            new = await updated(workspace, found, wishes, store=store, progress=display, executions=executions)
+            new = await updated(
+                workspace,
+                found,
+                wishes,
+                store=store,
+                progress=display,
+                executions=executions,
+                failures=failures,
+                jobs=jobs or max(2, len(os.sched_getaffinity(0))),
+            )
             for moved in await moved_tags(workspace, new.lock, wishes.names, strict=False):
                 display.note(f"the tag of base image {moved.subject} has moved: {moved.old} → {moved.new}")
                 display.note("the lock stays as it is; `reprobuild lock update --bases` follows the tag")

@@ -88,7 +88,10 @@ async def _round(wanted: Wanted, root: Path) -> dict[Target, tuple[Resolved, ...
 
 
 async def _asked(wanted: Wanted, root: Path) -> dict[Target, tuple[Resolved, ...] | Unresolved]:
-    asked = await gathered([partial(_try, wanted, target, root) for target in wanted.targets], limit=_PARALLEL)
+    from reprobuild.resolver.questions import at_a_time  # noqa: PLC0415 - waits
+
+    calls = [partial(_try, wanted, target, root) for target in wanted.targets]
+    asked = await gathered(calls, limit=at_a_time(_PARALLEL))
     return dict(zip(wanted.targets, asked, strict=True))
 
 

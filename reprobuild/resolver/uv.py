@@ -8,8 +8,9 @@ import os
 import re
 import sys
 import tempfile
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Hashable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from subprocess import CompletedProcess
 
@@ -48,6 +49,22 @@ class Question:
         if self.sources and self.dependencies and self.python == Path(sys.executable):
             raise ValueError("uv could build sdists on this machine")
 
+    @property
+    def key(self) -> Hashable:
+        """All of this question, to compare it with others."""
+        refresh = None if self.refresh is None else tuple(sorted(self.refresh))
+        tables = (tuple(sorted(table.items())) for table in (self.seeds, self.pins, self.links))
+        return (
+            self.requirements,
+            self.target,
+            refresh,
+            self.dependencies,
+            self.constraints,
+            *tables,
+            self.sources,
+            self.python,
+        )
+
 
 class Unresolved(Exception):  # noqa: N818 - not an error for users: it carries one
     """uv found no solution: ``error`` says so to a user, ``stderr`` is what uv said."""
@@ -63,6 +80,12 @@ async def ask(question: Question, root: Path, *, where: str) -> tuple[Resolved, 
 
     Raises MachineError if uv cannot be run. The process ends with the task that waits for it.
     """
+    from reprobuild.resolver.questions import answered  # noqa: PLC0415 - waits
+
+    return await answered((root, question.key), partial(_ask, question, root, where=where))
+
+
+async def _ask(question: Question, root: Path, *, where: str) -> tuple[Resolved, ...]:
     with machine_errors(root), tempfile.TemporaryDirectory(prefix="reprobuild-") as folder:
         arguments = _arguments(question, Path(folder))
         done = await _run(arguments, "\n".join(question.requirements), root)

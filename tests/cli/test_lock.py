@@ -34,6 +34,7 @@ def test_update_shows_old_and_new(locked: Project) -> None:
         "changes": [change],
         "dry_run": False,
         "files": ["lock/pylock.source-two.toml"],
+        "failed": [],
     }
     assert locked.run("lock", "outdated").out == "nothing newer\n"
 

@@ -59,6 +59,7 @@ class LoopbackIndex:
     announced: dict[str, dict[str, object]] = field(default_factory=dict)
     password: str | None = None
     sizes: bool = True
+    max_age: int | None = None
     requests: list[str] = field(default_factory=list)
 
     def wheel(self, name: str, version: str, *, tag: str = "py3-none-any", **more: object) -> str:
@@ -76,6 +77,10 @@ class LoopbackIndex:
     def downloads(self) -> list[str]:
         """Return the files that have been asked for, in order."""
         return [PurePosixPath(path).name for path in self.requests if path.endswith(".whl")]
+
+    def asked(self) -> list[str]:
+        """Return the distributions whose pages have been asked for, in order."""
+        return [path.split("/")[2] for path in self.requests if path.startswith("/simple/")]
 
     def page(self, project: str) -> dict[str, object] | None:
         """Return the simple API's answer for *project* (PEP 691)."""
@@ -143,7 +148,10 @@ def _handler(index: LoopbackIndex) -> type[BaseHTTPRequestHandler]:  # noqa: C90
             if value is None:
                 self.answer(404, b"nothing here")
                 return
-            self.answer(200, json.dumps(value).encode(), {"Content-Type": "application/vnd.pypi.simple.v1+json"})
+            headers = {"Content-Type": "application/vnd.pypi.simple.v1+json"}
+            if index.max_age is not None:
+                headers["Cache-Control"] = f"max-age={index.max_age}, public"
+            self.answer(200, json.dumps(value).encode(), headers)
 
         def _file(self, file: str) -> None:
             data = index.files.get(file.removesuffix(".metadata"))
