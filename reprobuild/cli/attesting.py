@@ -1,52 +1,69 @@
-"""What `reprobuild attest` does: a statement for each image that is in the store, written to a folder."""
+"""What `reprobuild attest` does: a statement for each image that is in the store, to a folder or beside the image."""
 
-import sys
-from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from pathlib import Path
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING
 
-from reprobuild.cli.opening import named_or_here, open_workspace
+from reprobuild.cli.opening import named_or_here, open_store, open_workspace
 from reprobuild.cli.output import plain, tell
 from reprobuild.cli.settings import Settings
-from reprobuild.errors import LockError, SpecificationError
+from reprobuild.cli.statements import Made, StatementOptions, Statements, push_statements
+from reprobuild.cli.target import PushTarget, targets
+from reprobuild.errors import LockError
 
 if TYPE_CHECKING:
-    from securesystemslib.signer import CryptoSigner
+    from reprobuild.builder.build import Plan
+    from reprobuild.lockfile import Lock
+    from reprobuild.workspace import Workspace
 
-__all__ = ["AttestRequest", "open_signer", "write_statements"]
-
-_LONGEST_KEY = 64 * 1024
+__all__ = ["AttestRequest", "attest_images"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AttestRequest:
-    """The options of `reprobuild attest`, as they were given."""
+    """The options of `reprobuild attest`, as they were given; *places* are repositories as for `reprobuild push`."""
 
     names: tuple[str, ...] = ()
     platforms: tuple[str, ...] = ()
-    key: Path | None = None
-    builder: str | None = None
-    output: str = "."
-    time: bool = False
+    push: bool = False
+    places: tuple[str, ...] = ()
+    statements: StatementOptions = field(default_factory=StatementOptions)
 
 
-def write_statements(request: AttestRequest, settings: Settings) -> None:
-    """Write the statements that *request* asks for; raise LockError for an image that has not been built."""
+def attest_images(request: AttestRequest, settings: Settings) -> None:
+    """Make the statements that *request* asks for; raise LockError for an image that has not been built."""
     from reprobuild.cli.planning import fresh_lock, planned
-    from reprobuild.provenance.envelope import signed
-    from reprobuild.provenance.statement import BUILDER, provenance
-    from reprobuild.store import replace_file
 
     workspace = open_workspace(settings)
     chosen = named_or_here(workspace, request.names, settings.directory)
-    builder = _checked_uri(request.builder) if request.builder is not None else BUILDER
-    by = open_signer(settings.directory / request.key) if request.key is not None else None
+    statements = Statements(request.statements, settings)
+    wishes = _wishes(request, workspace, chosen)
     lock = fresh_lock(workspace, chosen)
-    finished = datetime.now(UTC) if request.time else None
-    documents = []
-    for image in planned(workspace, lock, chosen, request.platforms):
+    documents = _documents(planned(workspace, lock, chosen, request.platforms), lock, statements)
+    statements.write([made for several in documents.values() for made in several])
+    for wish in wishes:
+        _push(documents[wish.connector], wish, workspace, settings)
+
+
+def _wishes(request: AttestRequest, workspace: "Workspace", chosen: Sequence[str]) -> list[PushTarget]:
+    if not request.push and not request.places:
+        return []
+    # A statement belongs to a digest: tags are not looked at.
+    return [
+        wish
+        for name in chosen
+        for wish in targets(
+            workspace.connectors[name], request.places, tags=("any",), latest=False, several=len(chosen) > 1
+        )
+    ]
+
+
+def _documents(images: "Plan", lock: "Lock", statements: Statements) -> dict[str, list[Made]]:
+    from reprobuild.provenance.statement import provenance
+
+    documents: dict[str, list[Made]] = {}
+    for image in images:
         name, platform = image.derivation.connector, image.derivation.platform
         if image.manifest is None:
             hint = f"run `reprobuild build {name}` first"
@@ -56,57 +73,28 @@ def write_statements(request: AttestRequest, settings: Settings) -> None:
             image.manifest.digest,
             packages=lock.connectors[name].packages,
             bases=lock.bases,
-            builder=builder,
-            finished=finished,
+            builder=statements.builder,
+            finished=statements.finished,
         )
-        kind = "dsse.json" if by is not None else "json"
-        file = f"{name}-{str(platform).replace('/', '-')}.provenance.{kind}"
-        documents.append((file, signed(statement.data, by) if by is not None else statement.data))
-    for file, data in documents:
-        path = settings.directory / request.output / file
-        replace_file(path, data)
-        if not settings.quiet:
-            tell(plain(f"wrote {path}"))
+        stem = f"{name}-{str(platform).replace('/', '-')}.provenance"
+        documents.setdefault(name, []).append(statements.made(statement, stem, image.manifest))
+    return documents
 
 
-def _checked_uri(text: str) -> str:
-    from urllib.parse import urlsplit
+def _push(documents: Sequence[Made], wish: PushTarget, workspace: "Workspace", settings: Settings) -> None:
+    from reprobuild.cli.loop import run_async
+    from reprobuild.cli.progress import open_display
 
-    try:
-        parts = urlsplit(text)
-    except ValueError:
-        parts = urlsplit("")
-    if not parts.scheme or not (parts.netloc or parts.path) or not text.isprintable() or " " in text:
-        hint = "write one like https://ci.example.org/pipelines/images"
-        raise SpecificationError(f"not a URI: {text!r}", where="--builder", hint=hint)
-    return text
-
-
-def open_signer(path: Path) -> "CryptoSigner":
-    """Return what signs with the private key at *path*, whose passphrase is asked for on a terminal."""
-    from reprobuild.provenance.envelope import signer
-    from reprobuild.store import machine_errors
-
-    if not path.is_file():
-        hint = "write one with `openssl genpkey -algorithm ed25519 -out key.pem`"
-        raise SpecificationError("there is no such key", where=str(path), hint=hint)
-    with machine_errors(path), path.open("rb") as file:
-        pem = file.read(_LONGEST_KEY)
-    return signer(pem, where=str(path), passphrase=_asking(path))
-
-
-def _asking(path: Path) -> Callable[[], bytes]:
-    """Return what asks for the passphrase of the key at *path*, on a terminal."""
-
-    def ask() -> bytes:
-        if not sys.stdin.isatty():
-            raise SpecificationError(
-                "the key is encrypted, and there is no terminal to ask for its passphrase",
-                where=str(path),
-                hint="give a key without one, kept where only this job can read it",
-            )
-        import typer
-
-        return str(typer.prompt(f"passphrase of {path}", hide_input=True, err=True)).encode()
-
-    return ask
+    with open_display(settings) as display:
+        work = partial(
+            push_statements,
+            documents,
+            wish.host,
+            wish.repository,
+            store=open_store(),
+            registries=workspace.registries,
+        )
+        run_async(work, on_interrupt=display.close)
+    if not settings.quiet:
+        for one in documents:
+            tell(plain(f"pushed {one.file} to {wish.where}, beside {one.image.digest}"))

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from reprobuild.cli.progress import Display
     from reprobuild.lockfile import Lock
     from reprobuild.oci.registry_sink import RegistrySink
-    from reprobuild.oci.types import Descriptor
     from reprobuild.store import Store
+    from reprobuild.substituter.available import Available
     from reprobuild.substituter.offering import Offer
     from reprobuild.substituter.place import Place
     from reprobuild.workspace import Workspace
@@ -85,8 +85,8 @@ async def available(
     display: "Display",
     *,
     offline: bool,
-) -> "Mapping[Digest, Sequence[Descriptor]]":
-    """Return the layers of what `substituted` would take for *images*, by derivation; they are not taken."""
+) -> "Mapping[Digest, Available]":
+    """Return what `substituted` would take for *images*, by derivation; it is not taken."""
     wanting = [image for image in images if image.manifest is None]
     if offline or not workspace.substituters or not wanting:
         return {}
@@ -256,7 +256,7 @@ def _signer(settings: Settings, display: "Display") -> "CryptoSigner | None":
     text = os.environ.get("REPROBUILD_KEY")
     if not text:
         return None
-    from reprobuild.cli.attesting import open_signer
+    from reprobuild.cli.signing import open_signer
 
     try:
         return open_signer(settings.directory / text)

@@ -3,6 +3,7 @@
 import sys
 from typing import Any
 
+from reprobuild.cli.attested import attestation_json, print_attestations
 from reprobuild.cli.differences import comparison_json, counted_causes, print_in_short
 from reprobuild.cli.output import plain, say, say_json, styled, tell
 from reprobuild.cli.settings import Settings
@@ -29,6 +30,8 @@ def print_verification(found: Verification, settings: Settings) -> None:
         say(f"{answer}  {plain(one.platform):<{platforms}}  {one.published}")
         for line in _reasons(one):
             say(f"{'':<{width}}  {plain(line)}")
+        if one.attestations is not None:
+            print_attestations(one, f"{'':<{width}}  ", settings)
     explained = next((one for one in answers if one.answer == "differs" and one.comparison is not None), None)
     if explained is not None and explained.comparison is not None:
         say()
@@ -72,5 +75,6 @@ def _answer_json(one: Verified) -> dict[str, Any]:
         "recorded": one.recorded,
         "reason": one.reason,
         "hint": one.hint,
+        "attestations": None if one.attestations is None else [attestation_json(item) for item in one.attestations],
         "difference": None if one.comparison is None else comparison_json(one.comparison),
     }

@@ -1,5 +1,6 @@
 """``reprobuild verify``: whether what is published is what the lock gives."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -28,14 +29,37 @@ _SameContent = Annotated[
 ]
 
 
+_Keys = Annotated[
+    list[Path] | None,
+    typer.Option("--key", metavar="FILE", help="Want a document signed with this public key, a PEM file; repeatable."),
+]
+_Attestations = Annotated[
+    list[Path] | None,
+    typer.Option("--attestation", metavar="FILE", help="Look at this document, too, beside the registry's."),
+]
+_Attest = Annotated[
+    str | None,
+    typer.Option("--attest", metavar="DIR", help="Write to this folder that it was made again, and what came out."),
+]
+_Sign = Annotated[Path | None, typer.Option("--sign", metavar="FILE", help="Sign that with this private key.")]
+_Builder = Annotated[str | None, typer.Option("--builder", metavar="URI", help="Say who made it again.")]
+_Push = Annotated[bool, typer.Option("--push", help="Put that beside the image in its registry.")]
+
+
 @app.command(short_help="Rebuild what is published and say whether it is the same.")
-def verify(
+def verify(  # noqa: PLR0917 - options are not positional
     context: typer.Context,
     reference: Annotated[str, typer.Argument(metavar="REFERENCE", help=_REFERENCE, show_default=False)],
     name: _Name = None,
     platforms: _Platforms = None,
     offline: _Offline = False,
     same_content: _SameContent = False,
+    keys: _Keys = None,
+    attestations: _Attestations = None,
+    attest: _Attest = None,
+    sign: _Sign = None,
+    builder: _Builder = None,
+    push: _Push = False,
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Rebuild from the lock what is published at REFERENCE, and answer for each platform.
@@ -44,7 +68,11 @@ def verify(
     the same configuration. differs: with the causes. not from this lock: it is of another version, on another base,
     or no connector of this workspace. unknown: it cannot be rebuilt here. Exit with 0 only if everything is
     identical.
+
+    With --key, each image also has to be attested: by a document beside it, signed with one of the keys, that says it
+    was made from what the lock has.
     """
+    from reprobuild.cli.statements import StatementOptions
     from reprobuild.cli.verifying import VerifyRequest, run_verify
 
     settings: Settings = context.obj
@@ -54,6 +82,10 @@ def verify(
         platforms=tuple(platforms or ()),
         offline=offline,
         same_content=same_content,
+        keys=tuple(keys or ()),
+        attestations=tuple(attestations or ()),
+        attest=StatementOptions(key=sign, builder=builder, output=attest) if attest is not None or push else None,
+        push=push,
         json=json,
     )
     raise typer.Exit(run_verify(request, settings))

@@ -2,12 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from reprobuild.builder.base import stored_manifest
 from reprobuild.builder.build import BuildResult
 from reprobuild.builder.outcome import BuiltImage
 from reprobuild.builder.plan import PlannedImage, is_substituted, plan_connector
+from reprobuild.cli.attested import attest_rebuild, registry_of, wanted_attestations, with_attestations
 from reprobuild.cli.loop import run_async
 from reprobuild.cli.opening import named, open_store, open_workspace
 from reprobuild.cli.origin import open_origin
@@ -15,8 +17,9 @@ from reprobuild.cli.planning import fresh_lock
 from reprobuild.cli.progress import Display, open_display
 from reprobuild.cli.realising import build_images
 from reprobuild.cli.settings import Settings
+from reprobuild.cli.statements import StatementOptions, Statements
 from reprobuild.cli.supply import supply_layers
-from reprobuild.errors import AuthenticationError, NetworkError, ReprobuildError
+from reprobuild.errors import AuthenticationError, NetworkError, ReprobuildError, SpecificationError
 from reprobuild.lock_files import find_lock
 from reprobuild.oci.reference import RegistryReference, parse_reference
 from reprobuild.oci.source import read
@@ -57,12 +60,21 @@ class VerifyRequest:
     platforms: tuple[str, ...] = ()
     offline: bool = False
     same_content: bool = False
+    keys: tuple[Path, ...] = ()
+    attestations: tuple[Path, ...] = ()
+    attest: StatementOptions | None = None
+    push: bool = False
     json: bool = False
 
 
 def run_verify(request: VerifyRequest, settings: Settings) -> int:
     """Do what *request* asks and return the exit code: 0 if everything that is published is identical."""
     workspace, store = open_workspace(settings), open_store()
+    trusted = wanted_attestations(request.keys, request.attestations, settings)
+    statements = Statements(request.attest, settings) if request.attest is not None else None
+    if request.push and not isinstance(parse_reference(request.reference, where="REFERENCE"), RegistryReference):
+        hint = "write it to a folder with --attest"
+        raise SpecificationError("what is not in a registry has nothing beside it", where="--push", hint=hint)
     if request.name is not None:
         named(workspace, [request.name])
     wanted = [parse_platform(text, where="--platform") for text in request.platforms]
@@ -72,9 +84,10 @@ def run_verify(request: VerifyRequest, settings: Settings) -> int:
             async with open_origin(request.reference, settings, store, where="REFERENCE") as origin:
                 view = await view_of(origin, wanted)
                 published = {name: await _published(origin, one) for name, one in view.images.items()}
+                images = {name: one.descriptor for name, one in published.items()}
                 name = request.name or _connector(published, workspace, origin.reference)
                 if name is None:
-                    return _nobody(origin, view, published)
+                    return await with_attestations(_nobody(origin, view, published), origin, images, trusted)
                 work = _Work(
                     name=name,
                     origin=origin,
@@ -85,14 +98,22 @@ def run_verify(request: VerifyRequest, settings: Settings) -> int:
                     settings=settings,
                     offline=request.offline,
                 )
-                return await work.verification(view, published, whole=not wanted)
+                found = await work.verification(view, published, whole=not wanted)
+                found = await with_attestations(found, origin, images, trusted)
+                if statements is not None:
+                    place = registry_of(origin) if request.push else None
+                    await attest_rebuild(
+                        found, images, statements, place, store=store, registries=workspace.registries, progress=display
+                    )
+                return found
 
         found = run_async(work, on_interrupt=display.close)
     from reprobuild.cli.verified import print_verification, print_verification_json
 
     print_verification_json(found) if request.json else print_verification(found, settings)
     accepted = {"identical", "same content, other compression"} if request.same_content else {"identical"}
-    return 0 if found.answer in accepted else 1
+    attested = trusted is None or all(one.attested for one in found.images)
+    return 0 if found.answer in accepted and attested else 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,7 +161,7 @@ class _Work:
         try:
             planned = self._planned(platform)
             recorded = planned.recorded.manifest if planned.recorded is not None else None
-            found = replace(found, recorded=recorded)
+            found = replace(found, recorded=recorded, derivation=planned.key)
             built = (await self._built([planned]))[0].images[0]
         except (NetworkError, AuthenticationError):
             raise

@@ -13,7 +13,7 @@ from reprobuild.oci.source import Source, read
 from reprobuild.oci.transfer import Inventory
 from reprobuild.oci.types import MANIFEST_TYPES, Descriptor, parse_manifest
 
-__all__ = ["copy_referrers"]
+__all__ = ["copy_referrers", "referring"]
 
 _PARALLEL = 4
 _DEEPEST = 4
@@ -29,7 +29,7 @@ async def copy_referrers(
     done: set[Digest] = set()
     subjects = [*content.manifests, *content.indexes]
     for _ in range(_DEEPEST):
-        found = await gathered([partial(_referring, subject, place, source) for subject in subjects], limit=_PARALLEL)
+        found = await gathered([partial(referring, subject, place, source) for subject in subjects], limit=_PARALLEL)
         pairs = [(subject, one) for subject, ones in zip(subjects, found, strict=True) for one in ones]
         new = [(subject, one) for subject, one in pairs if one.digest not in done]
         for subject, one in new:
@@ -50,7 +50,8 @@ async def _copy(subject: Descriptor, one: Descriptor, source: Source, sink: Layo
     await sink.list(one, None)
 
 
-async def _referring(subject: Descriptor, place: Repository | Layout, source: Source) -> tuple[Descriptor, ...]:
+async def referring(subject: Descriptor, place: Repository | Layout, source: Source) -> tuple[Descriptor, ...]:
+    """Return the manifests in *place*, which *source* reads, that refer to *subject*."""
     if isinstance(place, Repository):
         return await referrers(subject, place)
     found = []

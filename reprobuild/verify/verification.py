@@ -7,6 +7,7 @@ from typing import Literal
 from reprobuild.canonical import Digest
 from reprobuild.lockfile import lock_path
 from reprobuild.oci.types import ImageConfig
+from reprobuild.provenance.attested import Attestation
 from reprobuild.verify.cause import SAME_CONTENT, Cause
 from reprobuild.verify.comparison import Comparison
 from reprobuild.verify.difference import Difference
@@ -33,7 +34,8 @@ _FORM: frozenset[Cause] = SAME_CONTENT | {"annotation"}
 class Verified:
     """The answer for one platform, or for the index: the digest that is published, and the one that the lock gives.
 
-    ``recorded`` is what the lock itself says. ``reason`` says in words what the answer rests on.
+    ``recorded`` is what the lock itself says, ``derivation`` what its image is made from. ``reason`` says in words what
+    the answer rests on. ``attestations`` are what documents beside the image say, None if nobody looked.
     """
 
     platform: str
@@ -44,6 +46,13 @@ class Verified:
     reason: str | None = None
     hint: str | None = None
     comparison: Comparison | None = None
+    derivation: Digest | None = None
+    attestations: tuple[Attestation, ...] | None = None
+
+    @property
+    def attested(self) -> bool:
+        """Whether somebody with one of the keys attested it."""
+        return any(one.answer == "good" for one in self.attestations or ())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
