@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
 
 from reprobuild.builder.base import stored_manifest
 from reprobuild.builder.bytecode import bytecode_key
@@ -49,15 +50,21 @@ def key_of(wheel: Wheel, derivation: Derivation) -> Digest:
     return fragment_key(wheel, site, epoch=derivation.epoch, compression=derivation.compression)
 
 
+_PARSED: "WeakKeyDictionary[Store, dict[Digest, Fragment]]" = WeakKeyDictionary()
+"""Records that were read before: all images of a fleet ask for the same few."""
+
+
 def stored_fragment(store: Store, key: Digest) -> Fragment | None:
     """Return the fragment under *key* if record and blob are there."""
-    record = store.record("fragment", key)
-    if record is None:
-        return None
-    try:
-        fragment = parse_fragment(record)
-    except ContentError:
-        return None
+    known = _PARSED.setdefault(store, {})
+    if (fragment := known.get(key)) is None:
+        record = store.record("fragment", key)
+        if record is None:
+            return None
+        try:
+            fragment = known[key] = parse_fragment(record)
+        except ContentError:
+            return None
     return fragment if store.has(fragment.blob, fragment.size) else None
 
 

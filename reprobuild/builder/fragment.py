@@ -57,8 +57,22 @@ def parse_fragment(value: Mapping[str, Any]) -> Fragment:
     )
 
 
+_KEYS: dict[tuple[int, int, Compression], tuple[Site, dict[Wheel, Digest]]] = {}
+"""Keys that were asked for before, by the identity of their site, which stays alive with them."""
+_MOST_SITES = 256
+
+
 def fragment_key(wheel: Wheel, site: Site, *, epoch: int, compression: Compression) -> Digest:
     """Return the key of a wheel's fragment: everything that its bytes depend on."""
+    if len(_KEYS) >= _MOST_SITES:
+        _KEYS.clear()
+    _, known = _KEYS.setdefault((id(site), epoch, compression), (site, {}))
+    if wheel not in known:
+        known[wheel] = _fragment_key(wheel, site, epoch, compression)
+    return known[wheel]
+
+
+def _fragment_key(wheel: Wheel, site: Site, epoch: int, compression: Compression) -> Digest:
     paths = site.interpreter
     return digest_of(
         canonical_json(

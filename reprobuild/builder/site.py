@@ -38,8 +38,27 @@ class Site:
         return _folders(posixpath.dirname(path), self.roots)
 
 
+_KNOWN: dict[tuple[int, Platform], tuple[BaseImage, Site]] = {}
+"""Sites that were asked for before, by the identity of their base, which stays alive with them."""
+_MOST_KNOWN = 256
+
+
 def site_of(base: BaseImage, platform: Platform) -> Site:
-    """Return where wheels go in *base*; of its links only those below the schemes' folders matter to them."""
+    """Return where wheels go in *base*; of its links only those below the schemes' folders matter to them.
+
+    For one value it is one object, since fleets ask for every wheel of every image.
+    """
+    known = _KNOWN.get((id(base), platform))
+    if known is not None:
+        return known[1]
+    site = _site(base, platform)
+    if len(_KNOWN) >= _MOST_KNOWN:
+        _KNOWN.clear()
+    _KNOWN[id(base), platform] = (base, site)
+    return site
+
+
+def _site(base: BaseImage, platform: Platform) -> Site:
     paths = base.interpreter
     below = tuple(path.strip("/") + "/" for path in (paths.data, paths.purelib, paths.platlib))
     links = {path: target for path, target in base_links(base, platform).items() if path.startswith(below)}

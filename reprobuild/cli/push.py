@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from reprobuild.cli.arguments import ChangedSince, KeepGoing, Platforms, Shard
 from reprobuild.cli.completion import connector_names
 from reprobuild.cli.pushing import PushRequest, run_push
 
@@ -13,7 +14,7 @@ app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
 
 @app.command(short_help="Push what was built to a registry.")
-def push(
+def push(  # noqa: PLR0917 - options are not positional
     context: typer.Context,
     words: Annotated[
         list[str] | None,
@@ -24,6 +25,10 @@ def push(
         ),
     ] = None,
     everything: Annotated[bool, typer.Option("--all", help="Push every connector.")] = False,
+    changed_since: ChangedSince = None,
+    shard: Shard = None,
+    platforms: Platforms = None,
+    keep_going: KeepGoing = False,
     tags: Annotated[
         list[str] | None,
         typer.Option("--tag", "-t", metavar="TAG", help="Set this tag, in place of the version; repeatable."),
@@ -44,7 +49,8 @@ def push(
     --tag or the destination says another.
 
     Only what a lock records is pushed. A tag that begins with a number is a version's, and is not moved to other
-    content: exit with 1. What the registry has already is not sent again.
+    content: exit with 1. What the registry has already is not sent again. With --keep-going, a connector that fails
+    ends nothing else.
     """
     request = PushRequest(
         words=tuple(words or ()),
@@ -54,5 +60,9 @@ def push(
         force=force,
         unrecorded=unrecorded,
         json=json,
+        changed_since=changed_since,
+        shard=shard,
+        platforms=tuple(platforms or ()),
+        keep_going=keep_going,
     )
     raise typer.Exit(run_push(request, context.obj))

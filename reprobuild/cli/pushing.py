@@ -7,15 +7,20 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
-from reprobuild.cli.opening import named_or_here, open_store, open_workspace
+from reprobuild.cli.choice import chosen_connectors
+from reprobuild.cli.failure import failures_json, told_failures
+from reprobuild.cli.opening import open_store, open_workspace
 from reprobuild.cli.output import plain, say, say_json, size, styled, tell
 from reprobuild.cli.planning import fresh_lock, planned
 from reprobuild.cli.settings import Settings
 from reprobuild.cli.target import PushTarget, destinations, targets
+from reprobuild.failures import kept
 
 if TYPE_CHECKING:
     from reprobuild.builder.build import BuildResult, Plan
     from reprobuild.cli.progress import Display
+    from reprobuild.errors import ReprobuildError
+    from reprobuild.failures import Failures
     from reprobuild.oci.publish import Published
     from reprobuild.oci.source import Source
     from reprobuild.oci.transfer import Transferred
@@ -40,23 +45,28 @@ class PushRequest:
     force: bool = False
     unrecorded: bool = False
     json: bool = False
+    changed_since: str | None = None
+    shard: str | None = None
+    platforms: tuple[str, ...] = ()
+    keep_going: bool = False
 
 
 def run_push(request: PushRequest, settings: Settings) -> int:
-    """Do what *request* asks and return the exit code."""
-    workspace, store = open_workspace(settings), open_store()
+    """Do what *request* asks and return the exit code: with ``keep_going``, that of the worst failure."""
+    failures: dict[str, ReprobuildError] | None = {} if request.keep_going else None
+    workspace = open_workspace(settings, failures)
+    store = open_store(workspace.root)
     names, places = destinations(request.words, everything=request.everything)
-    wanted = tuple(workspace.connectors) if request.everything else names
-    chosen = named_or_here(workspace, wanted, settings.directory)
-    wishes = [
-        wish
-        for name in chosen
-        for wish in targets(
-            workspace.connectors[name], places, tags=request.tags, latest=request.latest, several=len(chosen) > 1
-        )
-    ]
-    images = planned(workspace, fresh_lock(workspace, chosen), chosen, ())
-    results = {result.connector: result for result in _built(images, store, chosen, request)}
+    choice = _Choice(names=names, everything=request.everything, changed_since=request.changed_since)
+    chosen = chosen_connectors(choice, workspace, settings, shard=request.shard, failures=failures)
+    if not chosen:
+        _print_json([], failures) if request.json else None
+        return told_failures(failures, settings)
+    several = len(chosen) > 1 or request.shard is not None
+    wishes = _wishes(request, chosen, places, workspace, failures, several=several)
+    images = planned(workspace, fresh_lock(workspace, chosen, failures), chosen, request.platforms, failures)
+    results = {result.connector: result for result in _built(images, store, chosen, request, failures)}
+    wishes = [wish for wish in wishes if wish.connector in results]
     from reprobuild.cli.loop import run_async
     from reprobuild.cli.progress import open_display
     from reprobuild.oci.whereabouts import Whereabouts
@@ -70,14 +80,43 @@ def run_push(request: PushRequest, settings: Settings) -> int:
             display=display,
             force=request.force,
             whereabouts=Whereabouts(store),
+            failures=failures,
         )
         published = run_async(partial(run.push, wishes), on_interrupt=display.close)
-    pairs = list(zip(wishes, published, strict=True))
-    _print_json(pairs) if request.json else _print(pairs, settings)
-    return 0
+    pairs = [(wish, one) for wish, one in zip(wishes, published, strict=True) if one is not None]
+    _print_json(pairs, failures) if request.json else _print(pairs, settings)
+    return told_failures(failures, settings)
 
 
-def _built(images: "Plan", store: "Store", chosen: Sequence[str], request: PushRequest) -> tuple["BuildResult", ...]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Choice:
+    """The connectors that the words name."""
+
+    names: tuple[str, ...]
+    everything: bool
+    changed_since: str | None
+
+
+def _wishes(
+    request: PushRequest,
+    chosen: Sequence[str],
+    places: Sequence[str],
+    workspace: "Workspace",
+    failures: "Failures | None",
+    *,
+    several: bool,
+) -> list[PushTarget]:
+    wishes: list[PushTarget] = []
+    for name in chosen:
+        spec = workspace.connectors[name]
+        with kept(failures, name):
+            wishes += targets(spec, places, tags=request.tags, latest=request.latest, several=several)
+    return wishes
+
+
+def _built(
+    images: "Plan", store: "Store", chosen: Sequence[str], request: PushRequest, failures: "Failures | None"
+) -> tuple["BuildResult", ...]:
     """Return the images as the store has them; raise LockError unless all are built, and recorded."""
     from reprobuild.builder.build import finished
     from reprobuild.errors import LockError
@@ -86,13 +125,18 @@ def _built(images: "Plan", store: "Store", chosen: Sequence[str], request: PushR
         if image.manifest is None:
             name = image.derivation.connector
             hint = f"run `reprobuild build {'--all' if request.everything else ' '.join(chosen)}`"
-            raise LockError(f"the image for {image.derivation.platform} is not built", where=name, hint=hint)
-    results = finished(images, store) or ()
+            with kept(failures, name):
+                raise LockError(f"the image for {image.derivation.platform} is not built", where=name, hint=hint)
+    there = tuple(image for image in images if not failures or image.derivation.connector not in failures)
+    results = finished(there, store) or ()
     new = [result.connector for result in results if any(one.outcome != "verified" for one in result.images)]
     if new and not request.unrecorded:
         hint = f"run `reprobuild build {' '.join(new)} --record` and commit it; for a trial, add --unrecorded"
-        raise LockError("no lock records what was built, so nobody could verify it", where=", ".join(new), hint=hint)
-    return results
+        with kept(failures, *new):
+            raise LockError(
+                "no lock records what was built, so nobody could verify it", where=", ".join(new), hint=hint
+            )
+    return tuple(result for result in results if not failures or result.connector not in failures)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,12 +150,19 @@ class _Run:
     display: "Display"
     force: bool
     whereabouts: "Whereabouts"
+    failures: "Failures | None"
 
-    async def push(self, wishes: Sequence[PushTarget]) -> "list[Published]":
-        """Return what became of each of *wishes*; the first that fails ends them all."""
+    async def push(self, wishes: Sequence[PushTarget]) -> "list[Published | None]":
+        """Return what became of each of *wishes*; unless failures are kept, the first ends them all."""
         from reprobuild.gathering import gathered
 
-        return await gathered([partial(self._push_one, wish) for wish in wishes], limit=_PARALLEL)
+        return await gathered([partial(self._attempt, wish) for wish in wishes], limit=_PARALLEL)
+
+    async def _attempt(self, wish: PushTarget) -> "Published | None":
+        done: list[Published] = []
+        with kept(self.failures, wish.connector):
+            done.append(await self._push_one(wish))
+        return done[0] if done else None
 
     async def _push_one(self, wish: PushTarget) -> "Published":
         from reprobuild.oci.publish import publish
@@ -164,7 +215,7 @@ def _print(pairs: "Sequence[tuple[PushTarget, Published]]", settings: Settings) 
         tell(f"uploaded {size(total.uploaded)}, mounted {size(total.mounted)}; {size(total.there)} were there")
 
 
-def _print_json(pairs: "Sequence[tuple[PushTarget, Published]]") -> None:
+def _print_json(pairs: "Sequence[tuple[PushTarget, Published]]", failures: "Failures | None") -> None:
     pushed = [
         {
             "name": wish.connector,
@@ -177,7 +228,7 @@ def _print_json(pairs: "Sequence[tuple[PushTarget, Published]]") -> None:
         }
         for wish, published in pairs
     ]
-    say_json({"pushed": pushed})
+    say_json({"pushed": pushed, "failed": failures_json(failures)})
 
 
 def _total(pairs: "Sequence[tuple[PushTarget, Published]]") -> "Transferred":

@@ -257,3 +257,31 @@ def test_a_push_that_is_ended_in_the_middle_can_be_run_again(locked: Project, nu
             assert locked.run("push", "source-one", place).code == 0
         assert list(small.tags) == [("x", "1.0")]
     assert locked.run("store", "verify").code == 0
+
+
+def test_some_fail_and_the_others_are_pushed(built: Project, locked: Project, place: str) -> None:
+    assert locked.run("build", "source-one", "--record").code == 0
+    assert locked.run("push", "--all", place, "--tag", "1.0").code == 2
+    done = locked.run("push", "--all", place, "--tag", "1.0", "--keep-going", "--json")
+    assert done.code == 2
+    assert [one["name"] for one in done.json["pushed"]] == ["source-one"]
+    (failed,) = done.json["failed"]
+    assert (failed["name"], failed["exit"]) == ("source-two", 2)
+    assert "is not built" in failed["error"]
+    assert "failed: 1 connector: source-two" in done.err
+    # A tag that leads elsewhere is the matter of its connector alone, too.
+    assert built.run("push", "--all", place, "--tag", "2.0").code == 0
+    (locked.root / "pyproject.toml").write_text(SPECIFICATION.replace('["source-one"]', '["source-uno"]'))
+    assert locked.run("build", "--all", "--record").code == 0
+    done = locked.run("push", "--all", place, "--tag", "2.0", "-k")
+    assert done.code == 1
+    assert done.out.startswith(f"there   {place}source-two:2.0")
+    assert "error: source-one: " in done.err
+
+
+def test_shards_and_platforms_of_a_push(built: Project, place: str) -> None:
+    options = ("--all", place, "--tag", "main", "--platform", "linux/arm64", "--json")
+    parts = [built.run("push", *options, "--shard", f"{number}/3").json["pushed"] for number in (1, 2, 3)]
+    assert [[one["name"] for one in part] for part in parts] == [["source-one"], ["source-two"], []]
+    pulled = built.run("build", "source-one", "--platform", "linux/arm64", "--json").json["connectors"][0]
+    assert parts[0][0]["index"]["digest"] == pulled["index"]["digest"]
