@@ -19,6 +19,7 @@ from reprobuild.errors import ContentError
 from reprobuild.lockfile import Lock, Package, Wheel
 from reprobuild.oci.types import Descriptor, parse_manifest
 from reprobuild.store import Store
+from reprobuild.substituter.available import Available
 
 __all__ = ["Forecast", "Surroundings", "forecast"]
 
@@ -41,13 +42,13 @@ class Surroundings:
     """What the store does not say.
 
     ``local``: whether a wheel lies in the workspace; ``hosts``: the registry of each connector that has one; ``sent``:
-    whether a registry should have a blob; ``offers``: the layers that substituters have, by derivation.
+    whether a registry should have a blob; ``offers``: what substituters have, by derivation.
     """
 
     local: Callable[[Wheel], bool]
     hosts: Mapping[str, str]
     sent: Callable[[str, Digest], bool]
-    offers: Mapping[Digest, Sequence[Descriptor]]
+    offers: Mapping[Digest, Available]
 
 
 def forecast(
@@ -74,8 +75,8 @@ class _Run:
             blobs = self._blobs(image.manifest.digest)
             return Forecast(image=image, action="up to date", fetch=0, make=0, push=self._push(derivation, blobs))
         if (offer := self._around.offers.get(image.key)) is not None:
-            blobs = [(layer.digest, layer.size) for layer in (*self._base_layers(derivation), *offer)]
-            own = [(layer.digest, layer.size) for layer in offer if not self._store.has(layer.digest, layer.size)]
+            blobs = [(layer.digest, layer.size) for layer in (*self._base_layers(derivation), *offer.layers)]
+            own = [(blob.digest, blob.size) for blob in offer.taken]
             fetch = _counted(own, self._fetched)
             return Forecast(image=image, action="substitute", fetch=fetch, make=0, push=self._push(derivation, blobs))
         fetch = _counted(self._needed(derivation), self._fetched)

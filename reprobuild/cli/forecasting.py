@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from reprobuild.builder.forecast import Forecast, Surroundings
     from reprobuild.canonical import Digest
     from reprobuild.lockfile import Lock, Wheel
-    from reprobuild.oci.types import Descriptor
     from reprobuild.store import Store
+    from reprobuild.substituter.available import Available
     from reprobuild.workspace import Workspace
 
 __all__ = ["run_dry"]
@@ -99,7 +99,7 @@ def _hosts(images: "Plan", workspace: "Workspace") -> dict[str, str]:
 
 def _offers(
     images: "Plan", workspace: "Workspace", store: "Store", settings: Settings, *, offline: bool
-) -> "Mapping[Digest, Sequence[Descriptor]]":
+) -> "Mapping[Digest, Available]":
     if offline or not workspace.substituters:
         return {}
     from functools import partial

@@ -4,10 +4,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
+from reprobuild.builder.assembly import keys_of, stored_fragment
 from reprobuild.builder.base import stored_manifest
+from reprobuild.builder.layer import known_layer
+from reprobuild.builder.layering import layering
 from reprobuild.builder.outcome import BuiltImage
 from reprobuild.builder.plan import PlannedImage
-from reprobuild.canonical import digest_of
+from reprobuild.canonical import Digest, digest_of
+from reprobuild.derivation import Derivation
 from reprobuild.errors import ContentError, SpecificationError
 from reprobuild.gathering import gathered
 from reprobuild.oci.held import Held
@@ -48,8 +52,11 @@ async def offer(one: Offer, store: Store, sink: RegistrySink) -> bool:
         hint = "one of the two builds was not reproducible: find out which with `reprobuild check`"
         raise ContentError(f"another image is there, {there.manifest.digest}", where=where, hint=hint)
     envelope = one.sign() if one.sign is not None else None
-    parts = _parts(one, store, where)
-    document, data, blobs = entry_document(one.image.key, manifest, parts, _described(envelope))
+    config, layers = _parts(one, store, where)
+    parts = {layer: joined for layer, joined in _fragments(one.image.derivation, store).items() if layer in layers}
+    document, data, blobs = entry_document(
+        one.image.key, manifest, [config, *layers.values()], parts=parts, envelope=_described(envelope)
+    )
     small = {digest_of(data): data for data in (EMPTY, envelope) if data is not None}
     held = Held([(blob, small[blob.digest]) for blob in blobs if blob.digest in small])
     stored = Stored(manifest, store)
@@ -59,12 +66,26 @@ async def offer(one: Offer, store: Store, sink: RegistrySink) -> bool:
     return True
 
 
-def _parts(one: Offer, store: Store, where: str) -> tuple[Descriptor, ...]:
-    """Return config and layers of the image, those of its base left out."""
+def _parts(one: Offer, store: Store, where: str) -> tuple[Descriptor, dict[Digest, Descriptor]]:
+    """Return the image's config, and its layers, those of its base left out."""
     manifest = parse_manifest(store.read(one.built.manifest.digest), where=where)
     base, _ = stored_manifest(one.image.derivation.base, one.image.derivation.platform, store)
-    layers = {layer.digest: layer for layer in made_layers(manifest, base, where=where)}
-    return manifest.config, *layers.values()
+    return manifest.config, {layer.digest: layer for layer in made_layers(manifest, base, where=where)}
+
+
+def _fragments(derivation: Derivation, store: Store) -> dict[Digest, list[Descriptor]]:
+    """Return what layers of several wheels are joined of, as far as *store* has and remembers all of it."""
+    found = {}
+    for group in layering(derivation.installed):
+        fragments = [stored_fragment(store, key) for wheel in group for key in keys_of(wheel, derivation)]
+        known = [one for one in fragments if one is not None and one.members]
+        if None not in fragments and len(known) > 1:
+            layer = known_layer(known, store, derivation.compression)
+            if layer is not None:
+                kind = layer.descriptor.media_type
+                parts = [Descriptor(media_type=kind, digest=one.blob, size=one.size) for one in known]
+                found[layer.descriptor.digest] = parts
+    return found
 
 
 def _described(envelope: bytes | None) -> Descriptor | None:

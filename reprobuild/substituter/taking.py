@@ -4,14 +4,17 @@ An entry leads to a manifest; what a lock records, or a trusted key has signed, 
 there on every byte is named by its digest, so that a cache can slow a build and never change it.
 """
 
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import chain
 
 from anyio import to_thread
 
 from reprobuild.builder.base import check_config, stored_manifest
+from reprobuild.builder.compress import Compression, end_member
 from reprobuild.builder.plan import PlannedImage, remember
 from reprobuild.canonical import Digest
 from reprobuild.errors import ContentError, SpecificationError
@@ -21,8 +24,9 @@ from reprobuild.oci.registry import Registry
 from reprobuild.oci.source import read
 from reprobuild.oci.types import MANIFEST, Descriptor, parse_config, parse_manifest
 from reprobuild.progress import Progress, Task
-from reprobuild.store import Store
-from reprobuild.substituter.entry import Entry, made_layers, parse_entry, tag_of
+from reprobuild.store import CHUNK, Store
+from reprobuild.substituter.available import Available
+from reprobuild.substituter.entry import Entry, checked_parts, made_layers, parse_entry, tag_of
 from reprobuild.substituter.place import Place
 from reprobuild.substituter.trust import recorded_manifest, require_signed
 
@@ -30,16 +34,34 @@ __all__ = ["available", "substitute"]
 
 _QUESTIONS = 8
 _DOWNLOADS = 6
+_JOINS = 2
+_QUESTION = 2 * 1024 * 1024
+"""How many bytes more could have come while a blob is asked for, about."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Output:
-    """What a substituter has for an image, believed: its manifest and config with their bytes, and its own layers."""
+    """What a substituter has for an image, believed: its manifest and config with their bytes, and its own layers.
+
+    ``parts`` are not believed: what layers may be joined of, whose digests decide. ``below`` counts the base's layers.
+    """
 
     manifest: Descriptor
     documents: tuple[bytes, bytes]
     layers: tuple[Descriptor, ...]
+    parts: Mapping[Digest, tuple[Descriptor, ...]]
     below: int
+    compression: Compression
+
+    def lacking(self, store: Store) -> list[Descriptor]:
+        """Return the layers that *store* lacks."""
+        return [layer for layer in self.layers if not store.has(layer.digest, layer.size)]
+
+    def taken(self, store: Store, *, joining: bool) -> list[Descriptor]:
+        """Return the blobs to take for what *store* lacks: layers, or the parts of those that are to be joined."""
+        parts = self.parts if joining else {}
+        blobs = [blob for layer in self.lacking(store) for blob in parts.get(layer.digest, (layer,))]
+        return [blob for blob in blobs if not store.has(blob.digest, blob.size)]
 
 
 async def substitute(
@@ -59,20 +81,21 @@ async def substitute(
     return tuple(taken)
 
 
-async def available(
-    images: Sequence[PlannedImage], places: Sequence[Place], store: Store
-) -> dict[Digest, tuple[Descriptor, ...]]:
-    """Return the layers that *places* have of those of *images* that `substitute` would take, by derivation.
+async def available(images: Sequence[PlannedImage], places: Sequence[Place], store: Store) -> dict[Digest, Available]:
+    """Return what *places* have of those of *images* that `substitute` would take, by derivation.
 
     They are asked in the same way, and nothing is put into *store*.
     """
-    found: dict[Digest, tuple[Descriptor, ...]] = {}
+    found: dict[Digest, Available] = {}
     for place in places:
         wanting = [image for image in images if image.manifest is None and image.key not in found]
         questions = [partial(place.ask, partial(_output, image, place, store)) for image in wanting]
         outputs = await gathered(questions, limit=_QUESTIONS)
+        joining = _joining([output for output in outputs if output is not None], store)
         found |= {
-            image.key: output.layers for image, output in zip(wanting, outputs, strict=True) if output is not None
+            image.key: Available(layers=output.layers, taken=tuple(output.taken(store, joining=joining)))
+            for image, output in zip(wanting, outputs, strict=True)
+            if output is not None
         }
     return found
 
@@ -83,8 +106,7 @@ async def _taken(
     """Return *images*, those of them with a manifest that *place* has whole."""
     questions = [partial(place.ask, partial(_output, image, place, store)) for image in images]
     outputs = await gathered(questions, limit=_QUESTIONS)
-    layers = {layer.digest: layer for output in outputs if output is not None for layer in output.layers}
-    await _fetched(list(layers.values()), place, store, progress)
+    await _brought([output for output in outputs if output is not None], place, store, progress)
     return [
         await to_thread.run_sync(_kept, image, output, store) for image, output in zip(images, outputs, strict=True)
     ]
@@ -125,18 +147,54 @@ async def _believed(image: PlannedImage, entry: Entry, reader: Registry, store: 
     config = await read(reader, manifest.config)
     check_config(manifest, parse_config(config, where=where), image.derivation.platform, where=where)
     descriptor = Descriptor(media_type=MANIFEST, digest=entry.manifest.digest, size=len(data))
-    return _Output(manifest=descriptor, documents=(data, config), layers=layers, below=len(base.layers))
+    compression = image.derivation.compression
+    end = len(end_member(compression)[1])
+    parts = {
+        layer.digest: checked_parts(layer, entry.parts[layer.digest], end, where=where)
+        for layer in layers
+        if layer.digest in entry.parts
+    }
+    return _Output(
+        manifest=descriptor,
+        documents=(data, config),
+        layers=layers,
+        parts=parts,
+        below=len(base.layers),
+        compression=compression,
+    )
 
 
-async def _fetched(layers: Sequence[Descriptor], place: Place, store: Store, progress: Progress) -> None:
-    """Have *layers* in *store*, as far as *place* has them; each once, the largest first."""
-    missing = sorted((layer for layer in layers if not store.has(layer.digest, layer.size)), key=lambda one: -one.size)
-    if not missing:
+async def _brought(outputs: Sequence[_Output], place: Place, store: Store, progress: Progress) -> None:
+    """Have the layers of *outputs* in *store*, as far as *place* has them; each blob is fetched once."""
+    lacking = {layer.digest: (layer, output) for output in outputs for layer in output.lacking(store)}
+    joining = _joining(outputs, store)
+    blobs = {blob.digest: blob for output in outputs for blob in output.taken(store, joining=joining)}
+    if not blobs and not lacking:
         return
-    task = progress.task(f"taking layers from {place.where}", sum(layer.size for layer in missing))
-    calls = [partial(_fetch, layer, place, store, task) for layer in missing]
-    await gathered(calls, limit=_DOWNLOADS)
+    task = progress.task(f"taking layers from {place.where}", sum(blob.size for blob in blobs.values()))
+    ordered = sorted(blobs.values(), key=lambda blob: -blob.size)
+    fetches = {blob.digest: partial(_fetch, blob, place, store, task) for blob in ordered}
+    joined = [one for one in lacking.values() if joining and one[0].digest in one[1].parts]
+    parts = {part.digest for layer, output in joined for part in output.parts[layer.digest]}
+    # Parts come first: joining them then goes on beside the large layers.
+    await gathered([fetch for digest, fetch in fetches.items() if digest in parts], limit=_DOWNLOADS)
+    joins = [partial(_join, *one, store, progress, place.where) for one in joined]
+    calls = [*joins, *(fetch for digest, fetch in fetches.items() if digest not in parts)]
+    await gathered(calls, limit=_JOINS + _DOWNLOADS)
     task.finish()
+
+
+def _joining(outputs: Sequence[_Output], store: Store) -> bool:
+    """Say whether it is less work to take the parts of layers, which many share, than the layers themselves."""
+    layers = {layer.digest: (layer, output) for output in outputs for layer in output.lacking(store)}
+    parts = {part.digest: part for layer, output in layers.values() for part in output.parts.get(layer.digest, ())}
+    joined = [layer for layer, output in layers.values() if layer.digest in output.parts]
+    lacking = [part for part in parts.values() if not store.has(part.digest, part.size)]
+    return _work(lacking) < _work(joined)
+
+
+def _work(blobs: Sequence[Descriptor]) -> int:
+    return sum(blob.size + _QUESTION for blob in blobs)
 
 
 async def _fetch(layer: Descriptor, place: Place, store: Store, task: Task) -> None:
@@ -152,6 +210,39 @@ async def _copied(layer: Descriptor, reader: Registry, store: Store, task: Task)
                 if writer.size > layer.size:
                     raise ContentError(f"{layer.digest} has more than {layer.size} bytes", where=where)
                 task.advance(size)
+
+
+async def _join(layer: Descriptor, output: _Output, store: Store, progress: Progress, where: str) -> None:
+    """Join *layer* of what *output* says, if all of that is in *store*; another layer than that is a note."""
+    parts = output.parts[layer.digest]
+    if all(store.has(part.digest, part.size) for part in parts):
+        join = partial(_joined, layer, parts, end_member(output.compression)[1], store, where)
+        try:
+            await to_thread.run_sync(join)
+        except ContentError as error:
+            progress.note(f"not taken from the substituter: {error}")
+
+
+def _joined(layer: Descriptor, parts: Sequence[Descriptor], last: bytes, store: Store, where: str) -> None:
+    """Put *layer*, *parts* without their closing members and then *last*, such a member, into *store*.
+
+    As `builder.layer.join` does it. Only the whole is hashed; if it is another layer, damaged parts leave the store.
+    """
+    chunks = (chunk for part in parts for chunk in _without_end(part, len(last), store))
+    try:
+        store.add_chunks(chain(chunks, [last]), layer.digest, where=where)
+    except ContentError:
+        for part in parts:
+            deque(store.chunks(part.digest), maxlen=0)
+        raise
+
+
+def _without_end(part: Descriptor, end: int, store: Store) -> Iterator[bytes]:
+    rest = part.size - end
+    with store.open(part.digest) as file:
+        while rest > 0 and (chunk := file.read(min(rest, CHUNK))):
+            rest -= len(chunk)
+            yield chunk
 
 
 def _kept(image: PlannedImage, output: _Output | None, store: Store) -> PlannedImage:

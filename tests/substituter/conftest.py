@@ -25,10 +25,13 @@ from reprobuild.store import Store
 from reprobuild.substituter.entry import tag_of
 from reprobuild.substituter.place import Limits
 from reprobuild.workspace import Workspace, read_workspace
+from tests.cli import project as cli_project
 from tests.cli.project import Done, Project, project
 from tests.servers import RunningRegistry
 
 NAMES = ("source-one", "source-two")
+SPECIFICATION = cli_project.SPECIFICATION.replace('requirements = ["alpha"]', 'requirements = ["alpha", "beta"]')
+"""One connector has two wheels, which share a layer."""
 
 
 async def _sleep(_: float) -> None:
@@ -111,6 +114,7 @@ class Runner:
 def recorded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
     """A project whose images are built and recorded; nobody changes it."""
     with project(tmp_path_factory.mktemp("recorded")) as made:
+        made.specify(SPECIFICATION)
         for words in (("lock", "update"), ("build", "--all", "--record")):
             done = made.run(*words)
             assert done.code == 0, done.err

@@ -6,10 +6,9 @@ from pathlib import Path
 import anyio
 import pytest
 
-from tests.cli.project import SPECIFICATION
 from tests.conftest import Run
 from tests.servers import RunningRegistry, serve
-from tests.substituter.conftest import Runner, make_key
+from tests.substituter.conftest import SPECIFICATION, Runner, make_key
 
 
 def _outcomes(runner: Runner, *arguments: str, **environ: str) -> set[tuple[str, bool, bool]]:

@@ -1,6 +1,7 @@
 """What stands under a derivation's tag: written, read, and everything else refused."""
 
 import json
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -11,7 +12,7 @@ from reprobuild.errors import ContentError
 from reprobuild.oci.source import DOCUMENT_LIMIT
 from reprobuild.oci.types import CONFIG, LAYER_GZIP, MANIFEST, Descriptor, Manifest, parse_manifest
 from reprobuild.provenance.envelope import ENVELOPE
-from reprobuild.substituter.entry import MANIFEST_BLOB, entry_document, made_layers, parse_entry, tag_of
+from reprobuild.substituter.entry import MANIFEST_BLOB, checked_parts, entry_document, made_layers, parse_entry, tag_of
 
 DERIVATION = digest_of(b"derivation")
 IMAGE = Descriptor(media_type=MANIFEST, digest=digest_of(b"manifest"), size=8)
@@ -24,12 +25,12 @@ def _layer(name: str) -> Descriptor:
 
 
 def _changed(**members: object) -> bytes:
-    _, data, _ = entry_document(DERIVATION, IMAGE, [CONFIGURATION, _layer("a")], SIGNED)
+    _, data, _ = entry_document(DERIVATION, IMAGE, [CONFIGURATION, _layer("a")], envelope=SIGNED)
     return json.dumps({**json.loads(data), **members}).encode()
 
 
 def test_what_is_written_is_read() -> None:
-    document, data, blobs = entry_document(DERIVATION, IMAGE, [CONFIGURATION, _layer("a")], SIGNED)
+    document, data, blobs = entry_document(DERIVATION, IMAGE, [CONFIGURATION, _layer("a")], envelope=SIGNED)
     assert (document.digest, document.size, document.media_type) == (digest_of(data), len(data), MANIFEST)
     entry = parse_entry(data, DERIVATION, where="x")
     assert (entry.manifest.digest, entry.manifest.size) == (IMAGE.digest, IMAGE.size)
@@ -37,8 +38,29 @@ def test_what_is_written_is_read() -> None:
     assert [blob.digest for blob in blobs[1:]] == [one.digest for one in (IMAGE, CONFIGURATION, _layer("a"), SIGNED)]
 
 
+def test_layers_are_told_by_their_parts() -> None:
+    joined, other = _layer("joined").digest, _layer("other").digest
+    parts = {joined: [_layer("x"), _layer("y")], other: [_layer("y"), _layer("z")]}
+    _, data, blobs = entry_document(DERIVATION, IMAGE, [CONFIGURATION], parts=parts)
+    found = parse_entry(data, DERIVATION, where="x").parts
+    wanted = {layer: [part.digest for part in some] for layer, some in parts.items()}
+    assert {layer: [part.digest for part in some] for layer, some in found.items()} == wanted
+    assert sorted(blob.digest for blob in blobs) == sorted({blob.digest for blob in blobs})
+
+
+@given(st.lists(st.integers(min_value=0, max_value=50), max_size=5), st.integers(min_value=0, max_value=200))
+def test_parts_take_no_more_room_than_the_layer(sizes: list[int], size: int) -> None:
+    parts = [replace(_layer("x"), size=one) for one in sizes]
+    layer = replace(_layer("joined"), size=size)
+    if sizes and min(sizes) >= 10 and sum(sizes) - 10 * (len(sizes) - 1) == size:
+        assert checked_parts(layer, parts, 10, where="x") == tuple(parts)
+    else:
+        with pytest.raises(ContentError, match="do not add up"):
+            checked_parts(layer, parts, 10, where="x")
+
+
 def test_the_registry_is_not_asked_to_follow_the_manifest() -> None:
-    _, data, blobs = entry_document(DERIVATION, IMAGE, [CONFIGURATION], None)
+    _, data, blobs = entry_document(DERIVATION, IMAGE, [CONFIGURATION])
     assert MANIFEST not in {blob.media_type for blob in (*blobs, *parse_manifest(data).layers)}
     assert parse_entry(data, DERIVATION, where="x").envelopes == ()
 

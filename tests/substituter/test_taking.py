@@ -14,6 +14,7 @@ from reprobuild.builder.build import Plan
 from reprobuild.canonical import digest_of
 from reprobuild.oci.registries import Registries
 from reprobuild.oci.types import MANIFEST
+from reprobuild.substituter import taking
 from reprobuild.substituter.entry import MANIFEST_BLOB
 from reprobuild.substituter.place import Limits, Place
 from reprobuild.substituter.taking import substitute
@@ -83,8 +84,8 @@ def _images(out: str) -> list[dict[str, dict[str, str]]]:
 
 
 def test_all_of_it_is_taken(runner: Runner) -> None:
-    taken, notes = _taken(runner, runner.host)
-    assert (taken, notes) == (4, [])
+    count, notes = _taken(runner, runner.host)
+    assert (count, notes) == (4, [])
     runner.project.index.requests.clear()
     _rebuilds(runner)
     assert runner.project.index.requests == []
@@ -123,16 +124,16 @@ def test_whatever_it_answers_the_images_are_the_same(
     runner: Runner, where: str, fault: str | Callable[[Exchange], None]
 ) -> None:
     with _before(runner.host, where, fault) as proxy:
-        taken, _ = _taken(runner, proxy.host)
-    assert taken < 4
+        count, _ = _taken(runner, proxy.host)
+    assert count < 4
     _rebuilds(runner)
 
 
 def test_one_that_says_nothing_is_left_alone(runner: Runner) -> None:
     with _before(runner.host, "", Exchange.stall) as proxy:
-        taken, notes = _taken(runner, proxy.host)
+        count, notes = _taken(runner, proxy.host)
         assert len(proxy.asked) <= 8
-    assert taken == 0
+    assert count == 0
     assert sum("is not asked any more" in note for note in notes) == 1
     _rebuilds(runner)
 
@@ -146,14 +147,14 @@ def test_one_that_drips_is_left_alone(runner: Runner) -> None:
         exchange.send_until_closed(forever())
 
     with _before(runner.host, "/blobs/", drip) as proxy:
-        taken, _ = _taken(runner, proxy.host, limits=replace(LIMITS, slowest=1e9))
-    assert taken == 0
+        count, _ = _taken(runner, proxy.host, limits=replace(LIMITS, slowest=1e9))
+    assert count == 0
     _rebuilds(runner)
 
 
 def test_nobody_there(runner: Runner) -> None:
-    taken, notes = _taken(runner, "127.0.0.1:1")
-    assert taken == 0
+    count, notes = _taken(runner, "127.0.0.1:1")
+    assert count == 0
     assert "is not asked any more" in notes[-1]
     _rebuilds(runner)
 
@@ -173,8 +174,8 @@ def test_another_image_under_our_key(runner: Runner) -> None:
         value["layers"] = [{"mediaType": MANIFEST_BLOB, "digest": one.recorded.manifest, "size": size}, *found]
 
     runner.replace_entry(two.key, swap)
-    taken, notes = _taken(runner, runner.host)
-    assert taken == 3
+    count, notes = _taken(runner, runner.host)
+    assert count == 3
     assert any("the lock records" in note for note in notes)
     _rebuilds(runner)
 
@@ -184,8 +185,8 @@ def test_the_entry_of_another_derivation(runner: Runner) -> None:
     runner.replace_entry(
         one.key, lambda value: value.update(annotations={"dev.reprobuild.derivation": digest_of(b"x")})
     )
-    taken, notes = _taken(runner, runner.host)
-    assert taken == 3
+    count, notes = _taken(runner, runner.host)
+    assert count == 3
     assert any("another derivation" in note for note in notes)
     _rebuilds(runner)
 
@@ -194,8 +195,8 @@ def test_what_is_no_entry(runner: Runner) -> None:
     one = anyio.run(runner.images)[0]
     assert one.recorded is not None
     runner.replace_entry(one.key, lambda value: value.pop("artifactType"))
-    taken, notes = _taken(runner, runner.host)
-    assert taken == 3
+    count, notes = _taken(runner, runner.host)
+    assert count == 3
     assert any("no output" in note for note in notes)
     _rebuilds(runner)
 
@@ -204,4 +205,91 @@ def test_the_second_has_what_the_first_has_not(runner: Runner) -> None:
     names = [f"{runner.host}/nobody/knows", runner.place]
     taken = anyio.run(_substituted, runner, names, Notes(), LIMITS)
     assert all(image.substituted for image in taken)
+    _rebuilds(runner)
+
+
+# Layers as the parts that they are joined of
+
+
+@pytest.fixture
+def _by_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As if it were worth while already with two wheels."""
+    monkeypatch.setattr(taking, "_QUESTION", -1_000_000)
+
+
+def _parts_of(value: dict[str, Any]) -> list[dict[str, Any]]:
+    return [layer for layer in value["layers"] if "dev.reprobuild.layer" in layer.get("annotations", {})]
+
+
+@pytest.fixture
+def joined(runner: Runner) -> str:
+    """The digest of the layer that two wheels share."""
+    found: list[str] = []
+    image = anyio.run(runner.images)[0]
+    runner.replace_entry(
+        image.key, lambda value: found.extend(one["annotations"]["dev.reprobuild.layer"] for one in _parts_of(value))
+    )
+    assert len(found) == 2
+    assert len({*found}) == 1
+    return found[0]
+
+
+@pytest.mark.usefixtures("_by_parts")
+def test_a_layer_is_joined_of_its_parts(runner: Runner, joined: str) -> None:
+    with _before(runner.host) as proxy:
+        assert _taken(runner, proxy.host) == (4, [])
+        assert not [path for path in proxy.asked if joined in path]
+    _rebuilds(runner)
+
+
+def test_few_layers_are_taken_as_they_are(runner: Runner, joined: str) -> None:
+    with _before(runner.host) as proxy:
+        assert _taken(runner, proxy.host) == (4, [])
+        assert len([path for path in proxy.asked if joined in path]) == 1
+
+
+@pytest.mark.usefixtures("_by_parts")
+@pytest.mark.parametrize("fault", ["other bytes answered", "short answer", "500"])
+def test_parts_that_do_not_come(runner: Runner, joined: str, fault: str) -> None:
+    with _before(runner.host, "/blobs/", fault) as proxy:
+        assert _taken(runner, proxy.host)[0] == 0
+    _rebuilds(runner)
+
+
+@pytest.mark.usefixtures("_by_parts")
+def test_parts_that_add_up_to_another_layer(runner: Runner, joined: str) -> None:
+    def swap(value: dict[str, Any]) -> None:
+        value["layers"] = [one for one in value["layers"] if one not in parts] + parts[::-1]
+
+    for image in anyio.run(runner.images)[:2]:
+        parts: list[dict[str, Any]] = []
+        runner.replace_entry(image.key, lambda value: parts.extend(_parts_of(value)))  # noqa: B023 - called at once
+        runner.replace_entry(image.key, swap)
+    count, notes = _taken(runner, runner.host)
+    assert count == 2
+    assert any(joined in note for note in notes)
+    _rebuilds(runner)
+
+
+@pytest.mark.usefixtures("_by_parts")
+def test_parts_that_do_not_add_up(runner: Runner, joined: str) -> None:
+    image = anyio.run(runner.images)[0]
+    runner.replace_entry(image.key, lambda value: value["layers"].append(_parts_of(value)[0]))
+    count, notes = _taken(runner, runner.host)
+    assert count == 3
+    assert any("do not add up" in note for note in notes)
+    _rebuilds(runner)
+
+
+@pytest.mark.usefixtures("_by_parts")
+def test_a_part_that_is_damaged_in_the_store_leaves_it(runner: Runner, joined: str) -> None:
+    parts: list[dict[str, Any]] = []
+    for image in anyio.run(runner.images)[:1]:
+        runner.replace_entry(image.key, lambda value: parts.extend(_parts_of(value)))
+    path = runner.store.path(parts[0]["digest"])
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b"x" * parts[0]["size"])
+    count, _ = _taken(runner, runner.host)
+    assert count == 2
+    assert not path.exists()
     _rebuilds(runner)
