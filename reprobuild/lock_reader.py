@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 from reprobuild.canonical import Digest, parse_digest
 from reprobuild.errors import ContentError, LockError
+from reprobuild.lock_document import load_lock
 from reprobuild.lockfile import (
     FORMAT,
     BaseDirectory,
@@ -99,10 +100,11 @@ def parse_connector_lock(text: str, name: str, *, where: str) -> ConnectorLock:
     root.only("lock-version", "environments", "requires-python", "created-by", "packages", "tool")
     own.only("format", "base", "requirements", "inputs", "impure", "outputs")
     packages = tuple(_package(table) for table in root.tables("packages"))
-    names = [(package.name, package.marker) for package in packages]
-    for entry in names:
-        if names.count(entry) > 1:
-            raise root.fault("packages", f"{entry[0]} stands twice")
+    seen: set[tuple[str, str | None]] = set()
+    for package in packages:
+        if (package.name, package.marker) in seen:
+            raise root.fault("packages", f"{package.name} stands twice")
+        seen.add((package.name, package.marker))
     inputs = tuple(_input(table) for table in own.tables("inputs"))
     if len({one.name for one in inputs}) != len(inputs):
         raise own.fault("inputs", "a name stands twice")
@@ -148,7 +150,7 @@ def _document(text: str, where: str) -> _Table:
         line = text.count("\n", 0, mark.start()) + 1
         raise LockError(f"a merge conflict is in it, at line {line}", where=where, hint=_RELOCK)
     try:
-        return _Table(tomllib.loads(text), where)
+        return _Table(load_lock(text), where)
     except tomllib.TOMLDecodeError as error:
         raise LockError(f"not TOML: {error}; was it cut short or edited by hand?", where=where, hint=_RELOCK) from error
 
