@@ -1,5 +1,6 @@
 """Sdists built for real: the driver in the embedded engine, on this repository's base image, proved and built again."""
 
+import re
 import textwrap
 from collections.abc import Iterator
 from pathlib import Path
@@ -73,6 +74,25 @@ def test_an_sdist_is_built_locked_and_built_again_on_another_machine(world: Worl
     assert code == 0, said
     assert "building demo-1.0.tar.gz" in said
     assert "verified" in said
+
+
+def test_check_builds_an_sdist_anew_under_other_conditions(world: World) -> None:
+    world.add()
+    assert world.run("lock", "update")[0] == 0
+    assert world.run("build", "source-demo", "--record")[0] == 0
+    code, said = world.run("check", "source-demo")
+    assert code == 0, said
+    assert "same        source-demo  linux/amd64" in said
+    # What a rebuild gets are sdists, never wheels that were built of them.
+    lock = world.root / "lock" / "pylock.source-demo.toml"
+    text = lock.read_text()
+    locked = re.search(r'demo-1.0-py3-none-any.whl".*sha256 = "([0-9a-f]{64})"', text)
+    assert locked is not None
+    lock.write_text(text.replace(locked[1], "0" * 64))
+    code, said = world.run("check", "source-demo")
+    assert code == 1, said
+    assert "building it from demo-1.0.tar.gz gives" in said
+    assert f"the lock has sha256:{0:064}" in said
 
 
 @pytest.mark.parametrize(
