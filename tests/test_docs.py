@@ -135,9 +135,9 @@ def test_commands_md_has_every_command_and_option() -> None:
 def test_variables_in_the_documents_are_those_that_are_read() -> None:
     read = {parameter.envvar for _, command in commands() for parameter in command.params} - {None}
     read |= {"REPROBUILD_RUNTIME", "REPROBUILD_STORE"}
-    assert set(re.findall(r"REPROBUILD_[A-Z]+", (REFERENCE / "commands.md").read_text())) == read
+    assert set(re.findall(r"REPROBUILD_[A-Z_]+", (REFERENCE / "commands.md").read_text())) == read
     for path in DOCUMENTS:
-        assert set(re.findall(r"REPROBUILD_[A-Z]+", path.read_text())) <= read, name(path)
+        assert set(re.findall(r"REPROBUILD_[A-Z_]+", path.read_text())) <= read, name(path)
 
 
 # Keys of the specification
@@ -164,6 +164,7 @@ def known_keys(folder: Path, table: str) -> set[str]:
     [
         (["Workspace keys"], ""),
         (["Registry keys"], "[registry.one]"),
+        (["Substituter keys"], "[substituter]"),
         (["Base image keys"], "[base.one]"),
         (["Base image expectations"], '[base.one]\nimage = "oci:x"\n[base.one.expect]'),
         (["Connector keys", "Folder keys"], "[connector.one]"),
