@@ -16,10 +16,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from reprobuild.canonical import digest_of
 from reprobuild.lock_files import find_lock
-from reprobuild.lock_writer import write_connector_lock
+from reprobuild.lock_writer import write_base_lock, write_connector_lock
 from reprobuild.lockfile import BASE_LOCK, ConnectorLock, Package, Wheel, lock_path
+from reprobuild.store import Store
 
 __all__ = ["changed_wheel", "connector_name", "make_fleet", "renew"]
 
@@ -62,14 +62,16 @@ def connector_name(number: int) -> str:
 
 
 def make_fleet(root: Path, folder: Path, count: int) -> Path:
-    """Make *folder* a workspace of *count* connectors from the locks of the workspace *root*; return it."""
+    """Make *folder* a workspace of *count* connectors from the locks of the workspace *root*; return it.
+
+    Its wheels are in no folder: a store or an index has to have them.
+    """
     folder.mkdir(parents=True)
     (folder / "build").mkdir()
     (folder / "build" / "base").symlink_to(root / "build" / "base")
     shutil.copy(root / BASE_LOCK, folder / BASE_LOCK)
     _keep_bases(folder)
     (folder / "lock").mkdir()
-    (folder / "lock" / "wheels").symlink_to(root / "lock" / "wheels")
     patterns = _patterns(root)
     platforms = ["linux/amd64", "linux/arm64"]
     (folder / "pyproject.toml").write_text(_SPECIFICATION.format(platforms=json.dumps(platforms)), encoding="utf-8")
@@ -78,18 +80,18 @@ def make_fleet(root: Path, folder: Path, count: int) -> Path:
     return folder
 
 
-def changed_wheel(folder: Path, wheels: Path) -> tuple[Wheel, Wheel, bytes]:
-    """Return the wheel that most connectors of *folder* share a layer with, another build of it, and its bytes.
+def changed_wheel(folder: Path, store: Store) -> tuple[Wheel, Wheel]:
+    """Return the wheel that most connectors of *folder* have in a layer with others, and another build of it.
 
-    Of equally common ones it is the largest; the other build differs in one module. *wheels* has the files.
+    Of equally common ones it is the largest; the other build differs in one module, and is put into *store*.
     """
     locks = find_lock(folder).lock.connectors.values()
     counts = Counter(wheel for lock in locks for package in lock.packages for wheel in package.wheels)
     small = [wheel for wheel in counts if wheel.size < _LARGEST and wheel.file.endswith("-none-any.whl")]
     old = max(small, key=lambda wheel: (counts[wheel], wheel.size, wheel.file))
-    data = _other_build((wheels / old.file).read_bytes())
+    data = _other_build(store.read(old.digest))
     name, version, *tags = old.file.split("-")
-    return old, Wheel(file="-".join([name, version, "1", *tags]), size=len(data), digest=digest_of(data)), data
+    return old, Wheel(file="-".join([name, version, "1", *tags]), size=len(data), digest=store.add(data))
 
 
 def renew(folder: Path, old: Wheel, new: Wheel) -> int:
@@ -107,8 +109,6 @@ def renew(folder: Path, old: Wheel, new: Wheel) -> int:
 
 def _keep_bases(folder: Path) -> None:
     """Leave the one base in the lock that the fleet specifies."""
-    from reprobuild.lock_writer import write_base_lock  # noqa: PLC0415
-
     (base,) = (base for name, base in find_lock(folder).lock.bases.items() if name == "python-3.11")
     (folder / BASE_LOCK).write_text(write_base_lock({base.name: base}), encoding="utf-8")
 

@@ -10,7 +10,7 @@ from reprobuild.builder.bytecode import bytecode_key
 from reprobuild.builder.connector import ConnectorFile
 from reprobuild.builder.fragment import Fragment, fragment_key, make_fragment, parse_fragment
 from reprobuild.builder.image import assemble_image
-from reprobuild.builder.layer import join
+from reprobuild.builder.layer import Members, join
 from reprobuild.builder.layering import layering
 from reprobuild.builder.plan import remember
 from reprobuild.builder.setup import folders, setup_entries
@@ -104,8 +104,10 @@ def wheel_layers(derivation: Derivation, store: Store) -> list[NamedLayer]:
     return layers
 
 
-def wheels_layer(group: Sequence[Wheel], derivation: Derivation, store: Store) -> RootLayer:
-    """Return the layer of the wheels *group*, whose fragments are in the store."""
+def wheels_layer(
+    group: Sequence[Wheel], derivation: Derivation, store: Store, members: Members | None = None
+) -> RootLayer:
+    """Return the layer of the wheels *group*, whose fragments are in the store; *members* reads them."""
     fragments = []
     for wheel in group:
         for key in keys_of(wheel, derivation):
@@ -114,7 +116,7 @@ def wheels_layer(group: Sequence[Wheel], derivation: Derivation, store: Store) -
                 raise ContentError(f"the fragment of {wheel.file} has left the store", hint="run the command again")
             # A wheel without modules has no bytecode.
             fragments += [fragment] if fragment.members else []
-    return join(fragments, store, derivation.compression)
+    return join(fragments, store, derivation.compression, members)
 
 
 def keys_of(wheel: Wheel, derivation: Derivation) -> tuple[Digest, ...]:

@@ -1,6 +1,7 @@
 """Layers: one fragment as it is, or several joined."""
 
 import hashlib
+import threading
 from collections.abc import Callable, Iterator, Sequence
 
 from reprobuild.builder.compress import Compression, decompressor, end_member
@@ -11,17 +12,55 @@ from reprobuild.image.index import RootLayer
 from reprobuild.oci.types import LAYER_GZIP, LAYER_ZSTD, Descriptor
 from reprobuild.store import Store
 
-__all__ = ["join", "known_layer"]
+__all__ = ["Members", "join", "known_layer"]
 
 
-def join(fragments: Sequence[Fragment], store: Store, compression: Compression) -> RootLayer:
+class Members:
+    """The members of fragments in *store*, compressed and inflated, which many layers may be joined of.
+
+    What was read is kept as long as it is little in all, so that a fleet inflates nothing twice. Safe for threads.
+    """
+
+    def __init__(self, store: Store, compression: Compression, *, most: int = 0) -> None:
+        self._store, self._inflate = store, decompressor(compression)
+        self._last = end_member(compression)[1]
+        self._room, self._lock = most, threading.Lock()
+        self._kept: dict[Digest, list[tuple[bytes, bytes]]] = {}
+
+    def of(self, fragment: Fragment) -> Iterator[tuple[bytes, bytes]]:
+        """Yield each member but the closing one with its block; ContentError for a fragment that is damaged."""
+        if (known := self._kept.get(fragment.blob)) is not None:
+            yield from known
+            return
+        # Its inflated size is not known before; few fragments are more than ten times as large.
+        read: list[tuple[bytes, bytes]] | None = [] if fragment.size * 11 <= self._room else None
+        for member in _members(fragment, self._store, self._last):
+            pair = member, self._inflate(member)
+            if read is not None:
+                read.append(pair)
+            yield pair
+        if read is not None:
+            self._keep(fragment.blob, read)
+
+    def _keep(self, blob: Digest, read: list[tuple[bytes, bytes]]) -> None:
+        size = sum(len(member) + len(block) for member, block in read)
+        with self._lock:
+            if size <= self._room and blob not in self._kept:
+                self._room -= size
+                self._kept[blob] = read
+
+
+def join(
+    fragments: Sequence[Fragment], store: Store, compression: Compression, members: Members | None = None
+) -> RootLayer:
     """Return the layer that holds *fragments* in order; it is made once for each list of fragments.
 
-    Every byte is hashed on the way, compressed and inflated, and none is compressed again.
+    Every byte is hashed on the way, compressed and inflated, and none is compressed again. *members* reads them.
     """
     if (known := known_layer(fragments, store, compression)) is not None:
         return known
-    layer = _join(fragments, store, compression, _media_type(compression))
+    members = members or Members(store, compression)
+    layer = _join(fragments, store, compression, members)
     found = layer.descriptor
     key = _key(fragments)
     store.write_record("layer", key, {"digest": found.digest, "size": found.size, "diffID": layer.diff_id})
@@ -52,19 +91,19 @@ def _layer(media_type: str, digest: Digest, size: int, diff_id: Digest) -> RootL
     return RootLayer(descriptor=Descriptor(media_type=media_type, digest=digest, size=size), diff_id=diff_id)
 
 
-def _join(fragments: Sequence[Fragment], store: Store, compression: Compression, media_type: str) -> RootLayer:
-    inflate = decompressor(compression)
+def _join(fragments: Sequence[Fragment], store: Store, compression: Compression, members: Members) -> RootLayer:
     end, last = end_member(compression)
     uncompressed = hashlib.sha256()
-    with store.writer() as writer:
+    # Not flushed to the disk: it is quickly made again of fragments, which are, and everybody checks its digest.
+    with store.writer(flushed=False) as writer:
         for fragment in fragments:
-            for member in _members(fragment, store, last):
-                uncompressed.update(_inflated(member, inflate, fragment, store))
+            for member, block in members.of(fragment):
+                uncompressed.update(block)
                 writer.write(member)
         uncompressed.update(end)
         writer.write(last)
         digest, size = writer.digest, writer.size
-    return _layer(media_type, digest, size, Digest("sha256:" + uncompressed.hexdigest()))
+    return _layer(_media_type(compression), digest, size, Digest("sha256:" + uncompressed.hexdigest()))
 
 
 def _members(fragment: Fragment, store: Store, last: bytes) -> Iterator[bytes]:

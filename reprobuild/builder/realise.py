@@ -23,6 +23,7 @@ from reprobuild.builder.assembly import (
     wheels_layer,
 )
 from reprobuild.builder.bytecode import bytecode_fragment
+from reprobuild.builder.layer import Members
 from reprobuild.builder.layering import layering
 from reprobuild.builder.outcome import BuiltImage, built_image
 from reprobuild.builder.plan import PlannedImage
@@ -43,7 +44,9 @@ if TYPE_CHECKING:
 __all__ = ["realise"]
 
 _MANY = 8
-"""From so many images on, it is told how many of them are done."""
+"""From so many images on, it is told how many of them are done, and what their layers share is kept inflated."""
+_KEPT = 96 * 1024 * 1024
+"""Bytes of what is kept inflated: the small wheels of a fleet."""
 
 
 async def realise(
@@ -125,13 +128,19 @@ class _Work:
         users = _users(derivations) if self.failures is not None else {}
         calls = [(wheel, partial(self._run, work, users.get(wheel.digest, ()))) for wheel, work in fragments]
         await _all([call for wheel, call in calls if wheel.digest in early])
-        joins = [partial(self._join, group, derivation) for group, derivation in shared.items()]
+        members = {one.compression: Members(self.store, one.compression, most=_KEPT) for one in derivations}
+        if len(shared) < _MANY:
+            members = {}
+        joins = [
+            partial(self._join, group, derivation, members.get(derivation.compression))
+            for group, derivation in shared.items()
+        ]
         await _all([*joins, *(call for wheel, call in calls if wheel.digest not in early)])
         task.finish()
 
-    async def _join(self, group: tuple[Wheel, ...], derivation: Derivation) -> None:
+    async def _join(self, group: tuple[Wheel, ...], derivation: Derivation, members: Members | None) -> None:
         if self.is_wanted(derivation):
-            await self._run(partial(wheels_layer, group, derivation, self.store), (derivation.connector,))
+            await self._run(partial(wheels_layer, group, derivation, self.store, members), (derivation.connector,))
 
     async def _run(self, work: Callable[[], object], connectors: Collection[str]) -> None:
         with kept(self.failures, *connectors):
