@@ -25,6 +25,7 @@ SHELL = {
     "builder/realise",
     "builder/sdist_wheels",
     "cli",
+    "engines/drafts",
     "engines/embedded",
     "engines/memory",
     "engines/removal",
