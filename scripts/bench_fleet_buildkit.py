@@ -42,8 +42,8 @@ class FleetContext:
         daemon.forget_memory()
         samples = []
         for name in self.names:
-            words = ("--network=none", "--no-cache", "--file", str(self.folder / f"{name}.Dockerfile"))
-            words += ("--tag", f"localhost/{name}", str(self.folder))
+            options = ("--network=none", "--no-cache", "--file", str(self.folder / f"{name}.Dockerfile"))
+            words = (*options, "--tag", f"localhost/{name}", str(self.folder))
             samples.append(timed([*daemon.client, "build", *words], log, environ))
         memory = max(sample.memory for sample in samples) + daemon.memory()
         return Sample(seconds=sum(sample.seconds for sample in samples), memory=memory)
