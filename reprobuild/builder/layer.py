@@ -35,7 +35,7 @@ class Members:
         # Its inflated size is not known before; few fragments are more than ten times as large.
         read: list[tuple[bytes, bytes]] | None = [] if fragment.size * 11 <= self._room else None
         for member in _members(fragment, self._store, self._last):
-            pair = member, self._inflate(member)
+            pair = member, _inflated(member, self._inflate, fragment, self._store)
             if read is not None:
                 read.append(pair)
             yield pair
