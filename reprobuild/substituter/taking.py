@@ -204,7 +204,8 @@ async def _fetch(layer: Descriptor, place: Place, store: Store, task: Task) -> N
 async def _copied(layer: Descriptor, reader: Registry, store: Store, task: Task) -> None:
     """Put *layer* from *reader* into *store*, which hashes it: once, since most of the time goes there."""
     where = reader.where
-    with store.writer(layer.digest, where=where) as writer:
+    # Not flushed to the disk: it is quickly taken again, and everybody checks its digest.
+    with store.writer(layer.digest, where=where, flushed=False) as writer:
         async with aclosing(reader.body(layer)) as body:
             async for size in taken_in_thread(body, writer.write):
                 if writer.size > layer.size:
