@@ -10,7 +10,7 @@ __all__ = ["Dockerfile", "Heredoc", "Instruction", "Stage"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Heredoc:
-    """A text inside an instruction; *content* is as it reaches the build, with ``\\n`` ends."""
+    """A text inside an instruction; *content* is as it reaches the build, its lines ended by line feeds."""
 
     name: str
     content: str
