@@ -88,9 +88,10 @@ def test_a_document_about_another_image_is_named(built: Project, place: str, tmp
     value = json.loads(other.read_bytes())
     value["payload"] = value["payload"][:-8] + "AAAAAAA="
     damaged.write_text(json.dumps(value))
-    assert _answers(built.run("verify", f"{place}:1", "--key", public, "--attestation", str(damaged), "--json")) == [
-        ("identical", ["not by these keys"])
-    ] * 2
+    assert (
+        _answers(built.run("verify", f"{place}:1", "--key", public, "--attestation", str(damaged), "--json"))
+        == [("identical", ["not by these keys"])] * 2
+    )
 
 
 def test_what_is_not_there_cannot_be_attested_there(built: Project, registry: RunningRegistry, tmp_path: Path) -> None:
