@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 __all__ = ["BuildRequest", "run_build"]
 
+_SHOWN = 10
+"""How many names are told of what was written."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BuildRequest:
@@ -154,4 +157,5 @@ def _write(
 
     tags = write_images(target, results, workspace, open_store(), settings.directory)
     if not settings.quiet:
-        tell(plain(f"wrote {target}: {', '.join(tags)}"))
+        more = f" and {len(tags) - _SHOWN} more" if len(tags) > _SHOWN else ""
+        tell(plain(f"wrote {target}: {', '.join(tags[:_SHOWN])}{more}"))
