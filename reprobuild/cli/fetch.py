@@ -19,6 +19,10 @@ def fetch(
         list[str] | None,
         typer.Argument(metavar="[NAME]...", help="Connectors; all by default.", autocompletion=connector_names),
     ] = None,
+    vendored: Annotated[
+        str | None,
+        typer.Option("--from", metavar="REFERENCE", help="Take what `lock vendor` has put there, and ask nobody else."),
+    ] = None,
 ) -> None:
     """Fetch the wheels and base images that the locks name into the store, to build offline afterwards.
 
@@ -30,6 +34,7 @@ def fetch(
     from reprobuild.cli.opening import named, open_store, open_workspace
     from reprobuild.cli.output import say
     from reprobuild.cli.progress import open_display
+    from reprobuild.cli.vendoring import take_vendored
     from reprobuild.lock_files import read_lock
     from reprobuild.resolver.fetch import fetch as fetch_all
 
@@ -38,16 +43,14 @@ def fetch(
     chosen = named(workspace, names or ())
     lock, store = read_lock(workspace.root, chosen), open_store(workspace.root)
     with open_display(settings) as display:
-        run_async(
-            lambda: fetch_all(
-                workspace,
-                lock,
-                chosen,
-                store,
-                progress=display,
-                builds=open_builds(workspace, store, display, settings),
-            ),
-            on_interrupt=display.close,
-        )
+
+        async def work() -> None:
+            if vendored is not None:
+                await take_vendored(vendored, settings, store, display)
+            builds = open_builds(workspace, store, display, settings)
+            offline = vendored is not None
+            await fetch_all(workspace, lock, chosen, store, progress=display, builds=builds, offline=offline)
+
+        run_async(work, on_interrupt=display.close)
     for name in chosen:
         say(f"fetched  {name}")

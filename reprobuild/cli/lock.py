@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -123,19 +122,24 @@ def outdated(context: typer.Context, names: _Names = None, json: _Json = False) 
 @app.command()
 def vendor(
     context: typer.Context,
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A folder, made if it is not there.")],
+    target: Annotated[
+        str, typer.Argument(metavar="TARGET", help="A folder; or oci:PATH, oci-archive:FILE, docker://HOST/REPO:TAG.")
+    ],
     names: _Names = None,
     sources: Annotated[
         bool, typer.Option("--sources", help="Also what wheels without an index are built from, to build them again.")
     ] = False,
+    force: Annotated[bool, typer.Option("--force", help="Move a tag that is a version to other content.")] = False,
 ) -> None:
-    """Copy all that builds need into the folder DIR: wheels, inputs and base images, each under its hash.
+    """Copy all that builds need to TARGET: wheels, inputs and base images, each under its hash.
 
-    DIR is a store. Where there is no network, set REPROBUILD_STORE to it and build with --offline.
+    A folder is then a store: where there is no network, set REPROBUILD_STORE to it and build with --offline. All else
+    is an OCI artifact: `reprobuild fetch --from` takes it from there.
     """
-    from reprobuild.cli.vendoring import run_vendor
+    from reprobuild.cli.vendoring import VendorRequest, run_vendor
 
-    run_vendor(folder, names or (), context.obj, sources=sources)
+    request = VendorRequest(target=target, names=tuple(names or ()), sources=sources, force=force)
+    run_vendor(request, context.obj)
 
 
 def _updated(

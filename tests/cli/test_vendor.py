@@ -1,9 +1,13 @@
-"""`reprobuild lock vendor`: a folder with which another machine builds without a network."""
+"""`reprobuild lock vendor`: what another machine builds from without a network."""
 
 from pathlib import Path
 
+import pytest
+
+from reprobuild.canonical import Digest
 from reprobuild.store import Store
 from tests.cli.project import SPECIFICATION, Project
+from tests.servers import RunningRegistry
 
 
 def test_a_build_with_the_folder_alone_gives_the_same_images(built: Project, locked: Project, tmp_path: Path) -> None:
@@ -21,6 +25,69 @@ def test_a_build_with_the_folder_alone_gives_the_same_images(built: Project, loc
     assert again.code == 0, again.err
     outcomes = {image["outcome"] for one in again.json["connectors"] for image in one["images"]}
     assert outcomes == {"verified"}
+
+
+@pytest.mark.parametrize("kind", ["oci", "oci-archive", "docker"])
+def test_an_artifact_is_taken_by_another_machine(
+    built: Project, locked: Project, registry: RunningRegistry, tmp_path: Path, kind: str
+) -> None:
+    places = {
+        "oci": f"oci:{tmp_path}/vendored:all",
+        "oci-archive": f"oci-archive:{tmp_path}/vendored.tar",
+        "docker": f"docker://{registry.host}/vendored-{tmp_path.parent.name[-4:]}:1.0",
+    }
+    target = places[kind]
+    done = built.run("lock", "vendor", target)
+    assert done.code == 0, done.err
+    assert done.out.startswith(f"vendored  {target}  ")
+    assert built.run("lock", "vendor", target).code == 0
+    (locked.root / "base").rename(locked.root / "gone")
+    for path in (locked.root / "lock").glob("wheels/*"):
+        path.unlink()
+    for lock in (built.root / "lock").glob("*.toml"):
+        (locked.root / "lock" / lock.name).write_bytes(lock.read_bytes())
+    there = {"REPROBUILD_STORE": str(tmp_path / "store"), "UV_DEFAULT_INDEX": "http://127.0.0.1:1/simple"}
+    taken = locked.run("fetch", "--from", target, **there)
+    assert taken.code == 0, taken.err
+    again = locked.run("build", "--all", "--offline", "--output", f"oci:{tmp_path}/images", "--json", **there)
+    assert again.code == 0, again.err
+    assert {image["outcome"] for one in again.json["connectors"] for image in one["images"]} == {"verified"}
+
+
+def test_a_version_of_an_artifact_stays(built: Project, registry: RunningRegistry) -> None:
+    target = f"docker://{registry.host}/vendored-versions:1.0"
+    assert built.run("lock", "vendor", target, "source-one").code == 0
+    done = built.run("lock", "vendor", target)
+    assert (done.code, "the tag is there with other content" in done.err) == (1, True)
+    assert built.run("lock", "vendor", target, "--force").code == 0
+
+
+def test_a_damaged_artifact_is_not_taken(built: Project, tmp_path: Path) -> None:
+    assert built.run("lock", "vendor", f"oci:{tmp_path}/vendored", "source-one").code == 0
+    largest = max((tmp_path / "vendored" / "blobs" / "sha256").iterdir(), key=lambda path: path.stat().st_size)
+    largest.write_bytes(bytes(largest.stat().st_size))
+    there = {"REPROBUILD_STORE": str(tmp_path / "store")}
+    done = built.run("fetch", "--from", f"oci:{tmp_path}/vendored", "source-one", **there)
+    assert (done.code, largest.name in done.err) == (1, True), done.err
+    assert not Store(tmp_path / "store").path(Digest(f"sha256:{largest.name}")).exists()
+
+
+@pytest.mark.parametrize(
+    ("target", "word"),
+    [
+        ("registry.example/team/vendored:1", "docker://registry.example/team/vendored:1"),
+        ("docker-archive:all.tar", "hold images alone"),
+        ("docker://registry.example/x@sha256:" + "0" * 64, "nobody can choose a digest"),
+    ],
+)
+def test_a_target_that_is_none(built: Project, target: str, word: str) -> None:
+    done = built.run("lock", "vendor", target)
+    assert (done.code, word in done.err) == (2, True), done.err
+
+
+def test_an_image_is_no_artifact(built: Project) -> None:
+    done = built.run("fetch", "--from", "oci:base")
+    assert (done.code, "nothing that `lock vendor` has made" in done.err) == (2, True), done.err
 
 
 def test_the_folder_holds_what_is_needed_and_no_more(built: Project, tmp_path: Path) -> None:
