@@ -1,13 +1,11 @@
 """Paths inside a root filesystem that lies in a folder of this machine: no link leads out of it."""
 
 import os
-import posixpath
 from pathlib import Path
 
-__all__ = ["link_free"]
+from reprobuild.image.links import followed
 
-_FOLLOWED = 40
-"""As many as Linux follows (path_resolution(7))."""
+__all__ = ["link_free"]
 
 
 def link_free(root: Path, path: str) -> str | None:
@@ -15,22 +13,9 @@ def link_free(root: Path, path: str) -> str | None:
 
     There need not be anything.
     """
-    todo, here, followed = path.split("/")[::-1], "", 0
-    while todo:
-        name = todo.pop()
-        if name in {"", "."}:
-            continue
-        if name == "..":
-            here = posixpath.dirname(here)
-            continue
-        step = posixpath.join(here, name)
-        if not (root / step).is_symlink():
-            here = step
-            continue
-        followed += 1
-        if followed > _FOLLOWED:
-            return None
-        link = os.readlink(root / step)  # noqa: PTH115 - as it is, unlike a Path
-        here = "" if link.startswith("/") else here
-        todo += link.split("/")[::-1]
-    return here
+
+    def target(step: str) -> str | None:
+        return os.readlink(root / step) if (root / step).is_symlink() else None  # noqa: PTH115 - as it is, unlike a Path
+
+    found = followed(path, target)
+    return found[0] if found else None

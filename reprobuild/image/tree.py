@@ -12,14 +12,12 @@ from typing import TYPE_CHECKING, Literal
 from reprobuild.builder.tree import Entry
 from reprobuild.canonical import Digest
 from reprobuild.errors import ContentError
+from reprobuild.image.links import followed
 
 if TYPE_CHECKING:
     from reprobuild.image.elf import Elf
 
 __all__ = ["Found", "ImageTree", "Node", "node_of"]
-
-_FOLLOWED = 40
-"""How many symbolic links a path may lead through: Linux's own limit."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,25 +92,11 @@ class ImageTree:
 
     def find(self, path: str) -> Found | None:
         """Return where *path* leads to through all symbolic links, none of which leaves the root; None if nowhere."""
-        todo, here, links = path.split("/")[::-1], "", list[str]()
-        while todo:
-            name = todo.pop()
-            if name in {"", "."}:
-                continue
-            if name == "..":
-                here = posixpath.dirname(here)
-                continue
-            step = posixpath.join(here, name)
-            node = self._nodes.get(step)
-            if node is None or len(links) > _FOLLOWED:
-                return None
-            if node.kind == "symlink":
-                links.append(step)
-                here = "" if node.target.startswith("/") else here
-                todo += node.target.split("/")[::-1]
-            else:
-                here = step
-        return Found(path=here, node=self._nodes[here], links=tuple(links))
+        try:
+            led = followed(path, self._target)
+        except KeyError:
+            return None
+        return Found(path=led[0], node=self._nodes[led[0]], links=led[1]) if led else None
 
     def walk(self, path: str = "") -> Iterator[tuple[str, Node]]:
         """Yield everything that is stored at and below *path*, parents first, in the order of names."""
@@ -154,6 +138,11 @@ class ImageTree:
         if (found := self.find(path)) is not None:
             for name in self.names(found.path):
                 self._prune(posixpath.join(found.path, name), layer)
+
+    def _target(self, path: str) -> str | None:
+        """Return where the link at *path* points, None if it is none; raise KeyError if there is nothing."""
+        node = self._nodes[path]
+        return node.target if node.kind == "symlink" else None
 
     def _folder(self, path: str, layer: int) -> str:
         """Return the stored path of the directory *path*, made on the way where it is missing."""
