@@ -1,0 +1,63 @@
+"""The section of variants: how many ways of writing a Dockerfile there are, and how they differ."""
+
+from reprobuild.analysis.facts import Variant
+from reprobuild.analysis.page.markup import Markup, element
+from reprobuild.analysis.page.section import Section
+from reprobuild.analysis.page.subject import Subjects
+from reprobuild.analysis.page.table import Cell, Column, Row, bar, names, no_rows, table
+
+__all__ = ["variants_section"]
+
+_COLUMNS = (
+    Column("Variant"),
+    Column("Share", "wide", sorts=False),
+    Column("Connectors", "number"),
+    Column("Example"),
+    Column("How it differs from the most common", "wide", sorts=False),
+    Column("Which", "wide", sorts=False),
+)
+
+
+def variants_section(subjects: Subjects) -> Section:
+    """Return the section."""
+    variants = subjects.fleet.variants
+    most = max((len(one.connectors) for one in variants), default=0)
+    total = sum(len(one.connectors) for one in variants)
+    rows = [_row(subjects, place, variant, most, total) for place, variant in enumerate(variants)]
+    return Section(
+        id="variants",
+        title="Dockerfile variants",
+        lead="Dockerfiles that are the same but for the name of the connector, comments, blank lines and the label of "
+        "the version.",
+        body=(table("Dockerfile variants", _COLUMNS, rows) if rows else no_rows("No Dockerfile was read."),),
+        note=str(len(variants)),
+    )
+
+
+def _row(subjects: Subjects, place: int, variant: Variant, most: int, total: int) -> Row:
+    count = len(variant.connectors)
+    return Row(
+        subjects=subjects.of_connectors(variant.connectors),
+        id=f"variant-{place}",
+        cells=(
+            Cell(element("code", variant.digest, class_="hash"), key=variant.digest),
+            bar(count, most),
+            Cell(count, counts=True),
+            variant.example,
+            element("div", _differences(variant, is_first=not place), _text(variant)),
+            names(variant.connectors, total),
+        ),
+    )
+
+
+def _differences(variant: Variant, *, is_first: bool) -> Markup:
+    if variant.differences:
+        return element("ul", *(element("li", one) for one in variant.differences), class_="words")
+    words = "the most common one" if is_first else "in nothing that has a name: compare the text"
+    return element("span", words, class_="quiet")
+
+
+def _text(variant: Variant) -> Markup:
+    lines = variant.text.count("\n") + 1
+    text = element("pre", element("code", variant.text), tabindex=0)
+    return element("details", element("summary", f"Normalised text, {lines} lines"), text)
