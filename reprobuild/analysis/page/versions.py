@@ -36,7 +36,7 @@ def versions_section(subjects: Subjects) -> Section:
     return Section(
         id="drift",
         title="Drift of Python, pip and setuptools",
-        lead="What an image claims is what its environment says; what is found is what its files are. Where they differ, "
+        lead="What an image claims is what its environment says; what is found is what its files are. Where they part, "
         "a step upgraded on the way, or the base image says something else than it has.",
         body=body if images else (no_rows("No image was read."),),
         note=str(len(found)) if images else "",
