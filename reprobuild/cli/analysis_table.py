@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from rich import box
-from rich.console import Console
+from rich.console import Console, JustifyMethod
 from rich.table import Table
 from rich.text import Text
 
@@ -23,11 +23,9 @@ __all__ = ["print_fleet"]
 
 _OUTSIDE = 200
 """Columns where the output is no terminal: enough for any row."""
-_NARROW = 100
-"""Below so many columns, those that tell least are left out."""
+_WRAPPED = 30
+"""The width from which on a column may be wrapped to make room for others."""
 _LONGEST = 60
-_NAME = 25
-"""Columns that the first column gets at the least, if its names are so long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,24 +58,31 @@ def _console(settings: Settings, width: int | None) -> Console:
 
 def _table(console: Console, title: str, columns: Sequence[_Column], rows: Iterable[Sequence[str]]) -> Table | None:
     """Return a table of *rows*, None if there are none."""
-    chosen = [place for place, one in enumerate(columns) if console.width >= _NARROW or not one.is_spare]
+    kept = [[plain(cell) for cell in row] for row in rows]
+    chosen = _fitting(columns, kept, console.width)
+    head = Text(title, style="bold")
     table = Table(
-        title=Text(title, style="bold"), title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False
+        title=head, title_justify="left", box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0)
     )
-    kept = [[plain(row[place]) for place in chosen] for row in rows]
-    name = min(max((len(row[0]) for row in kept), default=0), _NAME)
     for place in chosen:
-        column = columns[place]
-        table.add_column(
-            column.title,
-            justify="right" if column.is_number else "left",
-            overflow="fold",
-            no_wrap=column.is_number,
-            min_width=None if place else name,
-        )
+        is_number = columns[place].is_number
+        justify: JustifyMethod = "right" if is_number else "left"
+        table.add_column(columns[place].title, justify=justify, overflow="fold", no_wrap=is_number)
     for row in kept:
-        table.add_row(*map(Text, row))
+        table.add_row(*(Text(row[place]) for place in chosen))
     return table if kept else None
+
+
+def _fitting(columns: Sequence[_Column], rows: Sequence[Sequence[str]], width: int) -> list[int]:
+    """Return the places of the columns that *width* has room for: of those to spare the last ones go first."""
+    chosen = list(range(len(columns)))
+    wanted = [min(max([len(one.title), *(len(row[n]) for row in rows)]), _WRAPPED) for n, one in enumerate(columns)]
+    for place in reversed(range(len(columns))):
+        if sum(wanted[n] + 2 for n in chosen) <= width:
+            break
+        if columns[place].is_spare:
+            chosen.remove(place)
+    return chosen
 
 
 def _summary(fleet: Fleet) -> str:
