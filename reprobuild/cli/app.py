@@ -17,8 +17,8 @@ from reprobuild.cli.settings import Color, Settings
 __all__ = ["app", "run_app"]
 
 _COMMANDS = (
-    *("init", "lock", "fetch", "build", "check", "diff", "verify", "push", "pull", "copy", "sbom", "attest", "store"),
-    "doctor",
+    *("init", "lock", "fetch", "build", "check", "diff", "verify", "push", "pull", "copy", "sbom", "attest", "analyze"),
+    *("store", "doctor"),
 )
 """In the order of the help; each is a module of this package with an ``app``."""
 
