@@ -28,7 +28,8 @@ _PYTHON = frozenset({"python", "low-code"})
 class Metadata:
     """What the file says: the image's repository and tag, the base image if there is one, and the languages.
 
-    ``languages`` are the tags ``language:…`` without that word. ``where`` is the file.
+    ``languages`` are the tags ``language:…`` without that word, ``support_level`` is such as ``certified``, or empty.
+    ``where`` is the file.
     """
 
     repository: str
@@ -36,6 +37,7 @@ class Metadata:
     base_image: str | None
     languages: frozenset[str]
     where: str
+    support_level: str = ""
 
     @property
     def name(self) -> str:
@@ -75,6 +77,7 @@ def parse_metadata(text: str, file: str) -> Metadata:
         base_image=_text(options, "baseImage", file, of="data.connectorBuildOptions."),
         languages=_languages(data.get("tags")),
         where=file,
+        support_level=_text(data, "supportLevel", file, of="data.") or "",
     )
 
 
