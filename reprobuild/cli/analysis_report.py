@@ -13,7 +13,7 @@ from reprobuild.errors import MachineError, SpecificationError
 if TYPE_CHECKING:
     from reprobuild.analysis.facts import Fleet
 
-__all__ = ["CsvFolder", "Date", "HtmlFile", "Title", "read_reports", "write_reports"]
+__all__ = ["CsvFolder", "Date", "HtmlFile", "Title", "read_reports", "show_fleet"]
 
 HtmlFile = Annotated[
     Path | None,
@@ -75,3 +75,19 @@ def _write(path: Path, data: bytes, settings: Settings) -> None:
     replace_file(path, data)
     if not settings.quiet:
         tell(plain(f"wrote {path}"))
+
+
+def show_fleet(
+    fleet: "Fleet", settings: Settings, *, html: Path | None, csv: Path | None, title: str, date: str, json: bool
+) -> None:
+    """Print *fleet* as JSON, or as tables if nothing else is asked for, and write what is."""
+    if json:
+        from reprobuild.analysis.report_json import fleet_text
+        from reprobuild.cli.output import say
+
+        say(fleet_text(fleet))
+    elif html is None and csv is None:
+        from reprobuild.cli.analysis_table import print_fleet
+
+        print_fleet(fleet, settings)
+    write_reports(fleet, settings, html=html, csv=csv, title=title, date=date)
