@@ -1,0 +1,124 @@
+"""The connection to a Dagger engine: opened for the first execution, shared by all, closed with the event loop."""
+
+import asyncio
+import io
+import re
+from collections import deque
+from collections.abc import Callable, Iterable
+from importlib.metadata import version
+
+import anyio
+import dagger
+import httpx
+
+from reprobuild.errors import MachineError, NetworkError, ReprobuildError
+
+__all__ = ["DaggerSession", "failed_query"]
+
+_HOW = (
+    "start an engine (docs/how-to/dagger.md): where Docker runs, Dagger does that itself; another one is named with "
+    "_EXPERIMENTAL_DAGGER_RUNNER_HOST; or use --engine embedded"
+)
+_SECONDS = 600
+"""To connect: an engine that is not there yet may have to be pulled."""
+_FULL = ("no space left on device", "disk quota exceeded")
+_ESCAPE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
+_TRACE = re.compile(r" ?\[traceparent:[0-9a-f-]+\]")
+_LOST = (dagger.TransportError, dagger.ClientConnectionError, httpx.HTTPError, OSError)
+
+
+class DaggerSession:
+    """One connection for each event loop that asks for one; *log* is told what Dagger says of its progress."""
+
+    def __init__(self, log: Callable[[str], None] | None = None) -> None:
+        self._log = log
+        self._opened: tuple[asyncio.AbstractEventLoop, asyncio.Future[dagger.Client], asyncio.Task[None]] | None = None
+
+    async def client(self) -> dagger.Client:
+        """Return the engine's client; raise MachineError if there is no engine, or one of another version."""
+        loop = asyncio.get_running_loop()
+        if self._opened is None or self._opened[0] is not loop:
+            ready: asyncio.Future[dagger.Client] = loop.create_future()
+            # A task of its own, since a connection has to be closed where it was opened. It ends with the loop.
+            self._opened = loop, ready, loop.create_task(self._hold(ready))
+        return await asyncio.shield(self._opened[1])
+
+    async def _hold(self, ready: "asyncio.Future[dagger.Client]") -> None:
+        said = _Said(self._log, asyncio.get_running_loop())
+        try:
+            config = dagger.Config(log_output=said, retry=None)
+            async with dagger.Connection(config) as client:
+                with anyio.fail_after(_SECONDS):
+                    _check_version(await client.version())
+                ready.set_result(client)
+                await asyncio.Event().wait()
+        except Exception as error:
+            if not ready.done():
+                ready.set_exception(_no_engine(error, said.end))
+                ready.exception()  # whoever waits for it is told; nobody may
+
+
+class _Said(io.TextIOBase):
+    """Takes what Dagger's command line writes, from a thread of its own."""
+
+    def __init__(self, log: Callable[[str], None] | None, loop: asyncio.AbstractEventLoop) -> None:
+        super().__init__()
+        self._told, self._loop = log, loop
+        self._last: deque[str] = deque(maxlen=20)
+
+    @property
+    def end(self) -> str:
+        """The last lines."""
+        return "\n".join(self._last)
+
+    def write(self, text: str, /) -> int:
+        self.writelines(text.splitlines())
+        return len(text)
+
+    def writelines(self, lines: Iterable[str], /) -> None:  # type: ignore[override]
+        for line in lines:
+            plain = _ESCAPE.sub("", line).rstrip()
+            if plain:
+                self._last.append(plain)
+                if self._told is not None and not self._loop.is_closed():
+                    self._loop.call_soon_threadsafe(self._told, f"dagger: {plain}")
+
+
+def failed_query(error: Exception, *, where: str) -> ReprobuildError:
+    """Return what to raise for an *error* that a question to the engine ended with."""
+    if isinstance(error, _LOST):
+        hint = "see whether the engine is still there, and run the command again"
+        return NetworkError(f"the connection to the Dagger engine was lost: {_brief(error)}", where=where, hint=hint)
+    text = _brief(error)
+    if any(words in text.lower() for words in _FULL):
+        hint = "free some of it: `dagger core engine local-cache prune`"
+        return MachineError("the disk of the Dagger engine is full", where=where, hint=hint)
+    if "exec format error" in text:
+        hint = "register an emulator on its host (QEMU, binfmt_misc), or use an engine on such a machine"
+        return MachineError("the Dagger engine cannot run programs of that platform", where=where, hint=hint)
+    if "insecure" in text.lower():
+        hint = "it is `security.insecureRootCapabilities` of its engine.json; or use --engine embedded"
+        message = f"the Dagger engine does not allow insecure root capabilities, which isolate a program: {text}"
+        return MachineError(message, where=where, hint=hint)
+    return MachineError(f"the Dagger engine could not do it: {text}", where=where, hint="see its log")
+
+
+def _check_version(engine: str) -> None:
+    sdk = version("dagger-io")
+    if engine.removeprefix("v").split(".")[:2] != sdk.split(".")[:2]:
+        raise MachineError(
+            f"the Dagger engine is {engine}, its Python library {sdk}",
+            hint=f"start an engine v{sdk}, or install dagger-io=={engine.removeprefix('v').partition('-')[0]}",
+        )
+
+
+def _no_engine(error: Exception, said: str) -> ReprobuildError:
+    if isinstance(error, ReprobuildError):
+        return error
+    text = _brief(error) or type(error).__name__
+    detail = f"{text}\n{said}" if said and said not in text else text
+    return MachineError(f"no Dagger engine can be reached: {detail}", hint=_HOW)
+
+
+def _brief(error: Exception) -> str:
+    return _TRACE.sub("", str(error)).strip()[-1000:]
