@@ -3,40 +3,57 @@
 import difflib
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
+from reprobuild.analysis.dockerfile import Dockerfile
 from reprobuild.analysis.dockerfile_names import Names
 from reprobuild.analysis.facts import DockerfileFacts
+from reprobuild.analysis.steps import steps
 
-__all__ = ["differences"]
+__all__ = ["ReadDockerfile", "differences"]
 
 _MOST = 12
 _WIDTH = 100
 
 
-def differences(one: DockerfileFacts, other: DockerfileFacts, *, before: str, after: str) -> Iterator[str]:
-    """Yield how *other* differs from *one*, the most telling first; their normalised texts are *before* and *after*.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadDockerfile:
+    """A Dockerfile with what was found out about it; *text* is normalised."""
 
-    What only the connectors' names make different is none. What has no words of its own is shown as lines that are
-    there or gone.
+    facts: DockerfileFacts
+    dockerfile: Dockerfile
+    text: str
+
+
+def differences(one: ReadDockerfile, other: ReadDockerfile) -> Iterator[str]:
+    """Yield how *other* differs from *one*, the most telling first.
+
+    What only the connectors' names make different is none. If nothing else is, it is the order, or how it is written:
+    then lines are shown that are there or gone.
     """
-    mine, theirs = (Names(each.connector.partition("/")[0]) for each in (one, other))
-    said = False
-    for words in (
-        *_bases(one, other),
-        *_stages(one, other),
-        *_several("installs {} as an OS package", one.os_packages, other.os_packages),
-        *_several("installs {} with pip", mine.all(one.pip_installs), theirs.all(other.pip_installs)),
-        *_several("downloads {}", mine.all(one.downloads), theirs.all(other.downloads)),
-        *_changed("entrypoint", mine.line(one.entrypoint), theirs.line(other.entrypoint)),
-        *_changed("command", mine.line(one.command), theirs.line(other.command)),
-        *_changed("working directory", mine.of(one.workdir), theirs.of(other.workdir)),
-        *_changed("user", mine.of(one.user), theirs.of(other.user)),
-        *_mapping("variable", mine.mapping(one.environment), theirs.mapping(other.environment)),
-        *_mapping("label", mine.mapping(_labels(one)), theirs.mapping(_labels(other))),
-    ):
-        said = True
-        yield words
-    yield from _lines(before, after, others_said=said)
+    said = list(_said(one, other))
+    yield from said
+    if not said:
+        yield from _lines(one.text.splitlines(), other.text.splitlines())
+
+
+def _said(one: ReadDockerfile, other: ReadDockerfile) -> Iterator[str]:
+    mine, theirs = (Names(each.facts.connector.partition("/")[0]) for each in (one, other))
+    old, new = one.facts, other.facts
+    yield from _bases(old, new)
+    if old.stages != new.stages:
+        yield f"{new.stages} {'stage' if new.stages == 1 else 'stages'} instead of {old.stages}"
+    yield from _several("installs {} as an OS package", old.os_packages, new.os_packages)
+    yield from _several("installs {} with pip", mine.all(old.pip_installs), theirs.all(new.pip_installs))
+    yield from _changed("entrypoint", mine.line(old.entrypoint), theirs.line(new.entrypoint))
+    yield from _changed("command", mine.line(old.command), theirs.line(new.command))
+    yield from _changed("working directory", mine.of(old.workdir), theirs.of(new.workdir))
+    yield from _changed("user", mine.of(old.user), theirs.of(new.user))
+    yield from _mapping("variable", mine.mapping(old.environment), theirs.mapping(new.environment))
+    yield from _mapping("label", mine.mapping(_labels(old)), theirs.mapping(_labels(new)))
+    before, after = steps(one.dockerfile, mine), steps(other.dockerfile, theirs)
+    yield from map(_short, sorted((after - before).elements()))
+    yield from (f"no longer {_short(words)}" for words in sorted((before - after).elements()))
 
 
 def _bases(one: DockerfileFacts, other: DockerfileFacts) -> Iterator[str]:
@@ -48,11 +65,6 @@ def _bases(one: DockerfileFacts, other: DockerfileFacts) -> Iterator[str]:
                 yield f"base {new} instead of {old}"
     else:
         yield f"bases {_listed(other.bases)} instead of {_listed(one.bases)}"
-
-
-def _stages(one: DockerfileFacts, other: DockerfileFacts) -> Iterator[str]:
-    if one.stages != other.stages:
-        yield f"{other.stages} {'stage' if other.stages == 1 else 'stages'} instead of {one.stages}"
 
 
 def _several(words: str, before: Sequence[str], after: Sequence[str]) -> Iterator[str]:
@@ -88,19 +100,17 @@ def _labels(one: DockerfileFacts) -> dict[str, str]:
     return {name: value for name, value in one.labels.items() if name != "io.airbyte.version"}
 
 
-def _lines(before: str, after: str, *, others_said: bool) -> Iterator[str]:
+def _lines(old: Sequence[str], new: Sequence[str]) -> Iterator[str]:
     """Yield lines that are gone or there; only their order, where all of them are in both."""
-    old, new = before.splitlines(), after.splitlines()
     if sorted(old) == sorted(new):
         if old != new:
             yield "the same instructions in another order"
         return
     changes = [line for line in difflib.ndiff(old, new) if line[:2] in {"- ", "+ "}]
-    shown = changes[: _MOST if not others_said else _MOST // 2]
-    for line in shown:
+    for line in changes[:_MOST]:
         yield f"{'without' if line[0] == '-' else 'with'} the line: {_short(line[2:])}"
-    if len(changes) > len(shown):
-        yield f"and {len(changes) - len(shown)} more lines"
+    if len(changes) > _MOST:
+        yield f"and {len(changes) - _MOST} more lines"
 
 
 def _listed(names: Sequence[str]) -> str:

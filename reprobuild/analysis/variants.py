@@ -11,10 +11,10 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from reprobuild.analysis.comparison import differences
+from reprobuild.analysis.comparison import ReadDockerfile, differences
 from reprobuild.analysis.dockerfile_names import Names
 from reprobuild.analysis.dockerfile_text import DockerfileText, Line
-from reprobuild.analysis.facts import DockerfileFacts, Variant
+from reprobuild.analysis.facts import Variant
 
 __all__ = ["Normalised", "normalised", "variants"]
 
@@ -37,25 +37,24 @@ def normalised(text: DockerfileText, name: str) -> Normalised:
     return Normalised(text=plain, digest=hashlib.sha256(plain.encode("utf-8", "surrogatepass")).hexdigest()[:7])
 
 
-def variants(found: Iterable[tuple[DockerfileFacts, Normalised]]) -> tuple[Variant, ...]:
-    """Group *found*: the most common variant first, then by digest; connectors by name.
+def variants(found: Iterable[ReadDockerfile]) -> tuple[Variant, ...]:
+    """Group *found* by their variant: the most common first, then by digest; connectors by name.
 
     All are compared with the first.
     """
-    groups: dict[str, list[tuple[DockerfileFacts, Normalised]]] = {}
-    for pair in sorted(found, key=lambda pair: (pair[0].connector, pair[0].path)):
-        groups.setdefault(pair[1].digest, []).append(pair)
+    groups: dict[str, list[ReadDockerfile]] = {}
+    for one in sorted(found, key=lambda one: (one.facts.connector, one.facts.path)):
+        groups.setdefault(one.facts.variant, []).append(one)
     ordered = sorted(groups.items(), key=lambda item: (-len(item[1]), item[0]))
-    first = ordered[0][1][0] if ordered else None
     return tuple(
         Variant(
             digest=digest,
-            example=members[0][0].connector,
-            connectors=tuple(facts.connector for facts, _ in members),
-            text=members[0][1].text,
-            differences=() if first is None or members[0] is first else tuple(_differences(first, members[0])),
+            example=members[0].facts.connector,
+            connectors=tuple(one.facts.connector for one in members),
+            text=members[0].text,
+            differences=tuple(differences(ordered[0][1][0], members[0])) if number else (),
         )
-        for digest, members in ordered
+        for number, (digest, members) in enumerate(ordered)
     )
 
 
@@ -83,7 +82,3 @@ def _without_version(lines: list[Line]) -> Iterator[str]:
     if words:
         # However it was wrapped: with the version's own line gone, the wrapping says nothing any more.
         yield "LABEL " + " ".join(words)
-
-
-def _differences(first: tuple[DockerfileFacts, Normalised], other: tuple[DockerfileFacts, Normalised]) -> Iterator[str]:
-    yield from differences(first[0], other[0], before=first[1].text, after=other[1].text)
