@@ -37,14 +37,15 @@ _IN_SCRIPT = str.maketrans({"<": "\\u003c", ">": "\\u003e", "&": "\\u0026"})
 def fleet_page(fleet: Fleet, *, title: str = "A fleet of connectors", date: str = "") -> str:
     """Return the page of *fleet*, in UTF-8; *date* is shown as it is given."""
     subjects = Subjects(fleet)
-    sections = [make(subjects) for make in _SECTIONS]
+    made = [make(subjects) for make in _SECTIONS]
+    sections, left_out = [one for one in made if not one.absent], [one for one in made if one.absent]
     style, script = _asset("page.css"), _asset("page.js")
     return Template(_asset("page.html")).substitute(
         title=joined([title]),
         subtitle=_subtitle(subjects, date),
         contents=_contents(sections),
         filter=_filter(subjects),
-        sections=joined([summary(subjects), *(one.html() for one in sections)]),
+        sections=joined([summary(subjects), *(one.html() for one in sections), _left_out(left_out)]),
         subjects=_subjects_json(subjects),
         style=style,
         style_digest=_source(style),
@@ -78,6 +79,12 @@ def _contents(sections: list[Section]) -> Markup:
         for one in sections
     )
     return element("ul", *links)
+
+
+def _left_out(sections: list[Section]) -> Markup | None:
+    items = [element("li", element("b", one.title), f": {one.absent}") for one in sections]
+    title = element("h2", "Not in this report")
+    return element("section", title, element("ul", *items, class_="words"), class_="quiet") if items else None
 
 
 def _filter(subjects: Subjects) -> Markup:

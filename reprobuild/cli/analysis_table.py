@@ -16,7 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from reprobuild.analysis.facts import Claim, Fleet, ImageFacts, Setting
-from reprobuild.cli.output import plain, size
+from reprobuild.cli.output import plain, say, size
 from reprobuild.cli.settings import Color, Settings
 
 __all__ = ["print_fleet"]
@@ -40,11 +40,14 @@ class _Column:
 def print_fleet(fleet: Fleet, settings: Settings, *, width: int | None = None) -> None:
     """Print what *fleet* has, and nothing of what it has not, to stdout; *width* is the terminal's by default."""
     console = _console(settings, width)
-    for table in (_variants, _images, _environment, _packages, _scores, _missing):
-        if (found := table(fleet, console)) is not None:
-            console.print(found)
-            console.print()
-    console.print(Text(_summary(fleet), style="bold"))
+    with console.capture() as captured:
+        for table in (_variants, _images, _environment, _packages, _scores, _missing):
+            if (found := table(fleet, console)) is not None:
+                console.print(found)
+                console.print()
+        console.print(Text(_summary(fleet), style="bold"))
+    for line in captured.get().splitlines():
+        say(line.rstrip())
     sys.stdout.flush()
 
 

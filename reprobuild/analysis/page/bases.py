@@ -6,7 +6,7 @@ from reprobuild.analysis.facts import Fleet
 from reprobuild.analysis.page.markup import Markup, element
 from reprobuild.analysis.page.section import Section
 from reprobuild.analysis.page.subject import Subjects
-from reprobuild.analysis.page.table import Cell, Column, Row, bar, names, no_rows, table
+from reprobuild.analysis.page.table import Cell, Column, Row, bar, names, table
 
 __all__ = ["BaseUse", "bases_of", "bases_section"]
 
@@ -66,8 +66,9 @@ def bases_section(subjects: Subjects) -> Section:
         id="bases",
         title="Base images",
         lead="A tag leads to another image whenever somebody pushes it anew; a digest never does.",
-        body=(table("Base images", columns, rows) if rows else no_rows("No base image is known."),),
+        body=(table("Base images", columns, rows),),
         note=str(len(uses)),
+        absent="" if rows else "no base image is known",
     )
 
 

@@ -1,12 +1,13 @@
 """The section of the configuration: how images start and as whom, and what their labels say."""
 
+import shlex
 from collections.abc import Iterator, Sequence
 
 from reprobuild.analysis.facts import Fleet, ImageFacts
 from reprobuild.analysis.page.markup import element
 from reprobuild.analysis.page.section import Section
 from reprobuild.analysis.page.subject import Subjects
-from reprobuild.analysis.page.table import Cell, Column, Row, bar, names, no_rows, table
+from reprobuild.analysis.page.table import Cell, Column, Row, bar, names, table
 
 __all__ = ["configuration_section", "properties_of"]
 
@@ -54,15 +55,15 @@ def configuration_section(subjects: Subjects) -> Section:
         id="configuration",
         title="Configuration",
         lead="How containers start, as whom and where, and which labels they carry.",
-        body=(table("Configuration", _COLUMNS, rows) if rows else no_rows("Nothing was read."),),
-        note="",
+        body=(table("Configuration", _COLUMNS, rows),),
+        absent="" if rows else "nothing was read",
     )
 
 
 def _of_images(images: Sequence[ImageFacts]) -> Iterator[tuple[str, str, str]]:
     for image in images:
-        yield image.connector, "entrypoint", " ".join(image.entrypoint)
-        yield image.connector, "command", " ".join(image.command)
+        yield image.connector, "entrypoint", shlex.join(image.entrypoint)
+        yield image.connector, "command", shlex.join(image.command)
         yield image.connector, "user", image.user
         yield image.connector, "workdir", image.workdir
         yield image.connector, "timezone", image.timezone
@@ -72,8 +73,8 @@ def _of_images(images: Sequence[ImageFacts]) -> Iterator[tuple[str, str, str]]:
 
 def _of_dockerfiles(fleet: Fleet) -> Iterator[tuple[str, str, str]]:
     for file in fleet.dockerfiles:
-        yield file.connector, "entrypoint", " ".join(file.entrypoint)
-        yield file.connector, "command", " ".join(file.command)
+        yield file.connector, "entrypoint", shlex.join(file.entrypoint)
+        yield file.connector, "command", shlex.join(file.command)
         yield file.connector, "user", file.user
         yield file.connector, "workdir", file.workdir
         yield from ((file.connector, "labels", label) for label in file.labels)

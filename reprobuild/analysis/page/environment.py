@@ -6,7 +6,7 @@ from reprobuild.analysis.facts import Setting
 from reprobuild.analysis.page.markup import Markup, element, joined
 from reprobuild.analysis.page.section import Section
 from reprobuild.analysis.page.subject import Subjects
-from reprobuild.analysis.page.table import Cell, Column, Row, names, no_rows, table
+from reprobuild.analysis.page.table import Cell, Column, Row, names, table
 
 __all__ = ["environment_section"]
 
@@ -30,8 +30,9 @@ def environment_section(subjects: Subjects) -> Section:
         title="Environment",
         lead="Read from the configuration of the images: nothing was run. Static variables are the same for all, "
         "varying ones are set by all to different values, specific ones are not set by all.",
-        body=(table("Environment variables", _COLUMNS, rows) if rows else no_rows("No environment was read."),),
+        body=(table("Environment variables", _COLUMNS, rows),),
         note=str(len(settings)),
+        absent="" if rows else "no environment was read",
     )
 
 

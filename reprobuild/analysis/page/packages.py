@@ -41,17 +41,18 @@ def packages_section(subjects: Subjects) -> Section:
     unread = sorted({image.connector for image in images if image.added is None})
     rows = [_row(subjects, key, members, most, total) for key, members in found.items()]
     note = element("p", f"Not compared, since their base was not read: {', '.join(unread)}.", class_="note")
-    nothing = "No OS package was found that a base has not." if images else "No image was read."
+    nothing = no_rows("No OS package was found that its base has not.")
     return Section(
         id="os-packages",
         title="OS packages outside the base",
         lead="Packages of dpkg, apk and rpm that an image has and its base has not, or has in another version. One "
         "that no Dockerfile installs came with a tag that has moved since, and goes with the next build.",
         body=(
-            table("OS packages outside the base", _COLUMNS, rows) if rows else no_rows(nothing),
+            table("OS packages outside the base", _COLUMNS, rows) if rows else nothing,
             note if unread else None,
         ),
         note=str(len(found)),
+        absent="" if images else "no image was read",
     )
 
 

@@ -47,7 +47,7 @@
   };
 
   /** Of a long table the first rows are shown, until the reader wants all; in print all are. */
-  const SHOWN = 12;
+  const SHOWN = matchMedia("(max-width: 52rem)").matches ? 6 : 12;
   const tables = [...document.querySelectorAll("div.table")].map((box) => {
     const button = document.createElement("button");
     button.type = "button";
@@ -102,7 +102,8 @@
     }
     tables.forEach(shorten);
     const count = new Set(chosen.map((number) => subjects[number][0])).size;
-    output.textContent = count === total ? `${total} connectors` : `${count} of ${total} connectors`;
+    const noun = total === 1 ? "connector" : "connectors";
+    output.textContent = count === total ? `${total} ${noun}` : `${count} of ${total} ${noun}`;
   };
 
   const keyOf = (row, place) => {
@@ -130,6 +131,7 @@
       const button = document.createElement("button");
       button.type = "button";
       button.textContent = head.textContent;
+      head.dataset.title = button.textContent;
       head.replaceChildren(button);
       button.addEventListener("click", () => sort(table, head, place));
     });

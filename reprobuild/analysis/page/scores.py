@@ -19,7 +19,7 @@ _TALLEST = 110
 def scores_section(subjects: Subjects) -> Section:
     """Return the section."""
     scores = subjects.fleet.scores
-    body = (_spread(subjects), _by_reason(subjects), _by_connector(subjects)) if scores else (no_rows("No scores."),)
+    body = (_spread(subjects), _by_reason(subjects), _by_connector(subjects)) if scores else ()
     return Section(
         id="reproducibility",
         title="Reproducibility",
@@ -27,6 +27,7 @@ def scores_section(subjects: Subjects) -> Section:
         "is known to speak against it. What was not read costs nothing.",
         body=body,
         note=str(len(scores)),
+        absent="" if scores else "nothing was read that could be judged",
     )
 
 

@@ -9,13 +9,17 @@ __all__ = ["Section"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Section:
-    """A part of the page with a heading; *note* is beside the name in the list of sections, such as ``14``."""
+    """A part of the page with a heading; *note* is beside the name in the list of sections, such as ``14``.
+
+    *absent* says why there is nothing to show, of what nobody has read: the section is then left out.
+    """
 
     id: str
     title: str
     lead: str
     body: tuple[Child, ...]
     note: str = ""
+    absent: str = ""
 
     def html(self) -> Markup:
         """Return the section as an element."""

@@ -6,7 +6,7 @@ from reprobuild.analysis.facts import Cause, ImageFacts
 from reprobuild.analysis.page.markup import Markup, element, joined
 from reprobuild.analysis.page.section import Section
 from reprobuild.analysis.page.subject import Subjects
-from reprobuild.analysis.page.table import Cell, Column, Row, megabytes, no_rows, table
+from reprobuild.analysis.page.table import Cell, Column, Row, megabytes, table
 
 __all__ = ["bytes_by_cause", "sizes_section"]
 
@@ -50,8 +50,9 @@ def sizes_section(subjects: Subjects) -> Section:
         id="sizes",
         title="Sizes",
         lead=_lead(images),
-        body=body if rows else (no_rows("No layer was read."),),
-        note=f"{megabytes(sum(fleet.values()) // max(len(images), 1))} MB" if rows else "",
+        body=body,
+        note=f"{megabytes(sum(fleet.values()) // max(len(images), 1))} MB",
+        absent="" if rows else "no layer was read",
     )
 
 

@@ -26,12 +26,12 @@ Finding = tuple[str, Child]
 def summary(subjects: Subjects) -> Markup:
     """Return the figures and what stands out."""
     findings = [element("li", element("a", text, href=f"#{place}")) for place, text in _findings(subjects)]
-    nothing = element("p", "Nothing: what was read is all alike.", class_="quiet")
+    nothing = "Nothing: what was read is all alike." if subjects.all else "Nothing was read."
     return element(
         "section",
         element("dl", *_figures(subjects), class_="figures"),
         element("h2", "What stands out", id="summary-heading"),
-        element("ul", *findings, class_="findings") if findings else nothing,
+        element("ul", *findings, class_="findings") if findings else element("p", nothing, class_="quiet"),
         id="summary",
         aria_labelledby="summary-heading",
     )
@@ -56,7 +56,7 @@ def _figures(subjects: Subjects) -> Iterator[Markup]:
         holders = {image.connector for members in added.values() for image in members}
         yield _figure("Extra OS packages", len(added), f"in {len(holders)} connector{_s(len(holders))}")
     unread = len(fleet.missing) + sum(bool(image.unread) for image in fleet.images)
-    yield _figure("Missing", unread, "could not be read" if unread else "everything was read")
+    yield _figure("Missing", unread, "could not be read" if unread else "nothing of what was asked for")
 
 
 def _figure(name: str, value: int, words: str) -> Markup:
@@ -101,8 +101,8 @@ def _of_versions(fleet: Fleet, name: str, claims: Sequence[Claim]) -> Iterator[F
     if len(versions) > 1:
         yield "drift", joined([f"{len(versions)} versions of {name}: ", _listed(versions), "."])
     if apart:
-        verb = "claims" if len(apart) == 1 else "claim"
-        yield "drift", f"{len(apart)} of {len(fleet.images)} images {verb} another {name} than they have."
+        verb, has = ("claims", "it has") if len(apart) == 1 else ("claim", "they have")
+        yield "drift", f"{len(apart)} of {len(fleet.images)} images {verb} another {name} than {has}."
 
 
 def _of_environment(fleet: Fleet) -> Iterator[Finding]:

@@ -88,7 +88,7 @@ def grouped(texts: Sequence[str], noun: str, *, tag: str = "span") -> Markup:
 def megabytes(count: int) -> str:
     """Return *count* bytes in MB, with as many digits as one can read."""
     amount = count / 1e6
-    return f"{amount:,.0f}" if amount >= 99.95 else f"{amount:.1f}" if amount >= 0.05 or not count else "<0.1"
+    return f"{amount:,.0f}" if amount >= 99.95 else f"{amount:.1f}" if amount >= 0.05 else "<0.1" if count else "0"
 
 
 def no_rows(text: str) -> Markup:

@@ -4,7 +4,7 @@ from reprobuild.analysis.facts import Variant
 from reprobuild.analysis.page.markup import Markup, element
 from reprobuild.analysis.page.section import Section
 from reprobuild.analysis.page.subject import Subjects
-from reprobuild.analysis.page.table import Cell, Column, Row, bar, names, no_rows, table
+from reprobuild.analysis.page.table import Cell, Column, Row, bar, names, table
 
 __all__ = ["variants_section"]
 
@@ -29,8 +29,9 @@ def variants_section(subjects: Subjects) -> Section:
         title="Dockerfile variants",
         lead="Dockerfiles that are the same but for the name of the connector, comments, blank lines and the label of "
         "the version.",
-        body=(table("Dockerfile variants", _COLUMNS, rows) if rows else no_rows("No Dockerfile was read."),),
+        body=(table("Dockerfile variants", _COLUMNS, rows),),
         note=str(len(variants)),
+        absent="" if rows else "no Dockerfile was read",
     )
 
 

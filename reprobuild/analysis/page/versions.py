@@ -7,7 +7,7 @@ from reprobuild.analysis.facts import Claim, ImageFacts
 from reprobuild.analysis.page.markup import Markup, element
 from reprobuild.analysis.page.section import Section
 from reprobuild.analysis.page.subject import Subjects
-from reprobuild.analysis.page.table import Cell, Column, Row, bar, no_rows, table
+from reprobuild.analysis.page.table import Cell, Column, Row, bar, table
 
 __all__ = ["natural", "versions_section"]
 
@@ -38,8 +38,9 @@ def versions_section(subjects: Subjects) -> Section:
         title="Drift of Python, pip and setuptools",
         lead="What an image claims is what its environment says; what is found is what its files are. Where they part, "
         "a step upgraded on the way, or the base image says something else than it has.",
-        body=body if images else (no_rows("No image was read."),),
-        note=str(len(found)) if images else "",
+        body=body,
+        note=str(len(found)),
+        absent="" if images else "no image was read",
     )
 
 
