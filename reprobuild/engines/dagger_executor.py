@@ -28,7 +28,7 @@ __all__ = ["DaggerExecutor"]
 
 _SELF = "/dev/pipes/reprobuild"
 _WORK = "/dev/pipes/reprobuild-work"
-_SECRET = "/dev/pipes/reprobuild-secret-"  # noqa: S105 - a place
+_SECRET = "REPROBUILD_SECRET_"  # noqa: S105 - a name
 _SECRET_LIMIT = 128_000
 """What Dagger takes, in bytes."""
 
@@ -93,7 +93,7 @@ class DaggerExecutor:
         container = container.with_mounted_directory(_WORK, client.directory())
         for number, secret in enumerate(execution.secrets):
             kept = client.set_secret(f"reprobuild-{token}-{number}", secrets[secret.name].decode())
-            container = container.with_mounted_secret(f"{_SECRET}{number}", kept)
+            container = container.with_secret_variable(f"{_SECRET}{number}", kept)
         return await container.with_exec(
             [f"{_SELF}/entry"], expect=dagger.ReturnType.ANY, insecure_root_capabilities=True, no_init=True
         ).sync()
@@ -126,11 +126,10 @@ def _check(execution: Execution, secrets: Mapping[str, bytes]) -> None:
             raise SpecificationError(f"the secret {secret.name} was not given", where=where)
         text = secrets[secret.name]
         with suppress(UnicodeDecodeError):
-            text.decode()
-            if len(text) <= _SECRET_LIMIT:
+            if "\0" not in text.decode() and len(text) <= _SECRET_LIMIT:
                 continue
         raise SpecificationError(
-            f"the secret {secret.name} is larger than {_SECRET_LIMIT} bytes or not UTF-8: Dagger does not take it",
+            f"the secret {secret.name} is no text in UTF-8 of at most {_SECRET_LIMIT} bytes: Dagger does not take it",
             where=where,
             hint="use --engine embedded",
         )

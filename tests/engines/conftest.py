@@ -1,5 +1,6 @@
 """The engines that the contract suite runs on, with a root filesystem."""
 
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -63,9 +64,23 @@ class Engine:
         return self.store.read(digest)
 
 
+def no_dagger(environ: Mapping[str, str]) -> str:
+    """Return why the suite does not run on a Dagger engine; nothing if there is one."""
+    if any(name in environ for name in ("_EXPERIMENTAL_DAGGER_RUNNER_HOST", "DAGGER_SESSION_PORT")):
+        return ""
+    return "no Dagger engine is named: set _EXPERIMENTAL_DAGGER_RUNNER_HOST (docs/engines.md)"
+
+
 def _opened(kind: str, stack: ExitStack) -> Engine:
+    if kind == "dagger" and (reason := no_dagger(os.environ)):
+        pytest.skip(reason)
     if kind == "rootless":
         executor, store = stack.enter_context(another_user())
+    elif kind == "dagger":
+        from reprobuild.engines.dagger_executor import DaggerExecutor
+
+        store = Store(Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="dagger-"))) / "store")
+        executor = DaggerExecutor(store)
     else:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix=f"{kind}-")))
         store = Store(folder / "store")
@@ -78,7 +93,7 @@ def _opened(kind: str, stack: ExitStack) -> Engine:
     return Engine(executor=executor, store=store, layers=layers, runs_programs=kind != "memory")
 
 
-@pytest.fixture(scope="session", params=["root", "rootless", "memory"])
+@pytest.fixture(scope="session", params=["root", "rootless", "memory", "dagger"])
 def engine(request: pytest.FixtureRequest) -> Iterator[Engine]:
     """Every engine: they share a contract."""
     with ExitStack() as stack:

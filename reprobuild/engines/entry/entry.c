@@ -20,7 +20,6 @@
 /* Below /dev/pipes, since that is where Dagger lets a mount be seen that is in /dev. */
 #define SELF "/dev/pipes/reprobuild"
 #define WORK "/dev/pipes/reprobuild-work"
-#define SECRET "/dev/pipes/reprobuild-secret-"
 #define JOB_LIMIT (4 * 1024 * 1024)
 #define MOST 4096
 #define PATH_LIMIT 4096
@@ -48,7 +47,7 @@ static int made_folder[MOST], made_count;
 static int failures[2] = {-1, -1};
 
 #if defined(__x86_64__)
-__asm__(".globl _start\n_start: xor %ebp,%ebp\n and $-16,%rsp\n call begin\n");
+__asm__(".globl _start\n_start: xor %ebp,%ebp\n mov %rsp,%rdi\n and $-16,%rsp\n call begin\n");
 static long call6(long n, long a, long b, long c, long d, long e, long f)
 {
     long result;
@@ -58,7 +57,7 @@ static long call6(long n, long a, long b, long c, long d, long e, long f)
     return result;
 }
 #elif defined(__aarch64__)
-__asm__(".globl _start\n_start: mov x29, #0\n mov x30, #0\n bl begin\n");
+__asm__(".globl _start\n_start: mov x29, #0\n mov x30, #0\n mov x0, sp\n bl begin\n");
 static long call6(long n, long a, long b, long c, long d, long e, long f)
 {
     register long x8 __asm__("x8") = n, x0 __asm__("x0") = a, x1 __asm__("x1") = b, x2 __asm__("x2") = c;
@@ -300,7 +299,7 @@ static void mount_inputs(long many, const struct file_time *times)
         bind(bounds[one].source, bounds[one].target, MS_RDONLY | MS_NOSUID | MS_NODEV);
     }
     static const char *const folders[] = {"/dev/in", "/dev/secrets"};
-    for (int one = 0; one < 2; one++) {
+    for (size_t one = 0; one < 2; one++) {
         must(CALL(umount2, folders[one], MNT_DETACH, 0, 0, 0), folders[one]);
         must(CALL(unlinkat, AT_FDCWD, folders[one], AT_REMOVEDIR, 0, 0), folders[one]);
     }
@@ -340,31 +339,35 @@ static void make_devices(void)
 
 static int work_fd, changes_fd;
 
-/* Dagger's secrets are files in memory, whose owner and mode are not ours to set: a copy's are. */
-static void copy_secret(long one)
+/* Secrets are in our environment, which is not the program's, as REPROBUILD_SECRET_0=...; it gets them as files. */
+static void place_secret(char **environment, long one)
 {
-    static char from[64], to[64], bytes[256 * 1024];
+    static const char prefix[] = "REPROBUILD_SECRET_";
+    static char wanted[64], place[64];
     const char *digits = decimal(one);
-    memcpy(from, SECRET, sizeof SECRET);
-    memcpy(from + sizeof SECRET - 1, digits, length(digits) + 1);
-    memcpy(to, "dev/secrets/", 12);
-    memcpy(to + 12, digits, length(digits) + 1);
-    long source = CALL(openat, AT_FDCWD, from, O_RDONLY | O_CLOEXEC, 0, 0), size = 0, step;
-    must(source, "a secret");
-    while ((step = CALL(read, source, bytes + size, sizeof bytes - size, 0, 0)) > 0)
-        size += step;
-    must(step, "a secret");
-    long target = CALL(openat, AT_FDCWD, to, O_WRONLY | O_CREAT | O_CLOEXEC, 0400, 0);
-    must(target, "a secret");
-    if (CALL(write, target, bytes, size, 0, 0) != size)
-        stop("fault", 0, "a secret", "", "");
-    memset(bytes, 0, sizeof bytes);
-    CALL(close, source, 0, 0, 0, 0);
-    CALL(close, target, 0, 0, 0, 0);
+    size_t size = sizeof prefix - 1 + length(digits);
+    memcpy(wanted, prefix, sizeof prefix - 1);
+    memcpy(wanted + sizeof prefix - 1, digits, length(digits));
+    wanted[size++] = '=';
+    memcpy(place, "dev/secrets/", 12);
+    memcpy(place + 12, digits, length(digits) + 1);
+    for (; *environment; environment++) {
+        size_t same = 0;
+        while (same < size && (*environment)[same] == wanted[same])
+            same++;
+        if (same < size)
+            continue;
+        long target = CALL(openat, AT_FDCWD, place, O_WRONLY | O_CREAT | O_CLOEXEC, 0400, 0);
+        must(target, "a secret");
+        say((int)target, *environment + size);
+        CALL(close, target, 0, 0, 0, 0);
+        return;
+    }
+    stop("fault", 0, "a secret is not there", "", "");
 }
 
 /* An overlay over all that is here, seen as the root from now on; what is written goes to `upper`. */
-static void enter_overlay(long secret_count)
+static void enter_overlay(char **environment, long secret_count)
 {
     static const char options[] = "lowerdir=/,upperdir=" WORK "/upper,workdir=" WORK "/work,volatile,redirect_dir=off,"
                                   "metacopy=off,index=off,xino=off";
@@ -379,13 +382,13 @@ static void enter_overlay(long secret_count)
         static const char *const folders[] = {WORK "/upper", WORK "/work", WORK "/root"};
         for (int one = 0; one < 3; one++)
             must(CALL(mkdirat, AT_FDCWD, folders[one], 0700, 0, 0), folders[one]);
+        must(CALL(fchownat, AT_FDCWD, WORK "/upper", root.uid, root.gid, 0), "the root");
+        must(CALL(fchmodat, AT_FDCWD, WORK "/upper", root.mode & 07777, 0, 0), "the root");
         result = CALL(mount, "overlay", WORK "/root", "overlay", MS_NODEV | MS_NOATIME, options);
         if (result == 0)
             break;
     }
     must(result, "an overlay");
-    must(CALL(fchownat, AT_FDCWD, WORK "/upper", root.uid, root.gid, 0), "the root");
-    must(CALL(fchmodat, AT_FDCWD, WORK "/upper", root.mode & 07777, 0, 0), "the root");
     work_fd = (int)CALL(openat, AT_FDCWD, WORK "/upper", O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0, 0);
     must(work_fd, "the upper directory");
     must(CALL(chdir, WORK "/root", 0, 0, 0, 0), "the overlay");
@@ -395,7 +398,7 @@ static void enter_overlay(long secret_count)
     must(CALL(mkdirat, AT_FDCWD, "dev/secrets", 0700, 0, 0), "/dev/secrets");
     must(CALL(mount, "tmpfs", "dev/secrets", "tmpfs", MS_NOSUID | MS_NODEV, "mode=0700"), "/dev/secrets");
     for (long one = 0; one < secret_count; one++)
-        copy_secret(one);
+        place_secret(environment, one);
     must(CALL(pivot_root, ".", ".", 0, 0, 0), "the root");
     must(CALL(umount2, ".", MNT_DETACH, 0, 0, 0), "the root before");
     must(CALL(chdir, "/", 0, 0, 0, 0), "the root");
@@ -884,8 +887,9 @@ static void report(long code, long bound_count)
     leave(size ? 125 : code < 0 ? 124 : code);
 }
 
-__attribute__((used)) _Noreturn void begin(void)
+__attribute__((used)) _Noreturn void begin(long *stack)
 {
+    char **environment = (char **)(stack + 1 + *stack + 1);
     read_job();
     token = field();
     const char *hostname = field();
@@ -920,7 +924,7 @@ __attribute__((used)) _Noreturn void begin(void)
         start_loopback();
     int stdin_fd = (int)CALL(openat, AT_FDCWD, SELF "/stdin", O_RDONLY | O_CLOEXEC, 0, 0);
     must(stdin_fd, "standard input");
-    enter_overlay(secret_count);
+    enter_overlay(environment, secret_count);
     make_devices();
     mount_inputs(bound_count, times);
     must(CALL(pipe2, failures, O_CLOEXEC, 0, 0, 0), "a pipe");
