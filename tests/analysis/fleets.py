@@ -190,7 +190,7 @@ def _image(n: int, name: str, platform: str) -> ImageFacts:
     }
     entry = _MAIN.replace("main.py", "main_dev.py") if "chat" in name else _MAIN
     environment = (*base_environment.items(), ("AIRBYTE_ENTRYPOINT", f"python {entry}"), *own.get(name, ()))
-    extras = _EXTRA if n % 9 == 4 and not is_alpine else ()
+    extras = _EXTRA if n % 9 == 4 and not is_alpine and n % 11 != 10 else ()
     return ImageFacts(
         connector=name,
         reference=f"docker.io/airbyte/{name}:1.{n}.0",
@@ -212,7 +212,7 @@ def _image(n: int, name: str, platform: str) -> ImageFacts:
         libc="musl 1.2.4" if is_alpine else "glibc 2.36",
         system="Alpine Linux v3.18" if is_alpine else "Debian GNU/Linux 12 (bookworm)",
         distributions=(PackageFacts(kind="pypi", name="airbyte-cdk", version=f"0.{40 + n % 12}.0"),),
-        os_packages=tuple(PackageFacts(kind="deb", name=extra, version="2.36-9+deb12u1") for extra in extras),
+        os_packages=tuple(one.package for one in _added(n, extras, is_alpine=is_alpine)),
         added=None if n % 11 == 10 else _added(n, extras, is_alpine=is_alpine),
         layers=_layers(n),
         unread=("layer 3: the rpm database is damaged",) if n == 5 else (),

@@ -47,7 +47,7 @@
   };
 
   /** Of a long table the first rows are shown, until the reader wants all; in print all are. */
-  const SHOWN = matchMedia("(max-width: 52rem)").matches ? 6 : 12;
+  const shownRows = () => (matchMedia("(max-width: 52rem)").matches ? 6 : 12);
   const tables = [...document.querySelectorAll("div.table")].map((box) => {
     const button = document.createElement("button");
     button.type = "button";
@@ -64,8 +64,9 @@
 
   const shorten = (one) => {
     const rows = [...one.body.rows].filter((row) => !row.hidden);
-    const isLong = rows.length > SHOWN + 3;
-    rows.forEach((row, place) => row.classList.toggle("over", isLong && !one.isWhole && place >= SHOWN));
+    const most = shownRows();
+    const isLong = rows.length > most + 3;
+    rows.forEach((row, place) => row.classList.toggle("over", isLong && !one.isWhole && place >= most));
     one.button.hidden = !isLong || one.box.closest(".chart") !== null;
     one.button.textContent = one.isWhole ? "Show fewer" : `Show all ${rows.length}`;
     one.box.querySelector(".empty").hidden = rows.length > 0;

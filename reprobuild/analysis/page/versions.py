@@ -88,6 +88,7 @@ def _pairs(subjects: Subjects) -> Markup | None:
         return None
     most = max(map(len, groups.values()))
     across = sorted(pips, key=natural)
+    label = "Which pip is with which Python, in images"
     head = element(
         "tr",
         element("td", ""),
@@ -103,14 +104,21 @@ def _pairs(subjects: Subjects) -> Markup | None:
     )
     return element(
         "figure",
-        element("figcaption", "Which pip is with which Python, in images"),
+        element("figcaption", label),
         element(
             "div",
-            element("table", element("thead", head), element("tbody", *rows), class_="heat", data_unit="image"),
+            element(
+                "table",
+                element("thead", head),
+                element("tbody", *rows),
+                class_="heat",
+                data_unit="image",
+                aria_label=label,
+            ),
             class_="scrolls",
             tabindex=0,
             role="region",
-            aria_label="Which pip is with which Python",
+            aria_label=label,
         ),
     )
 
