@@ -11,6 +11,7 @@ import typer
 from typer.core import TyperGroup
 from typer.main import get_command
 
+from reprobuild.cli.arguments import known_engine
 from reprobuild.cli.failure import report
 from reprobuild.cli.settings import Color, Settings
 
@@ -100,6 +101,15 @@ def options(
         Color,
         typer.Option(envvar="REPROBUILD_COLOR", help="Color the output; NO_COLOR, if set, means never."),
     ] = Color.AUTO,
+    engine: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ENGINE",
+            envvar="REPROBUILD_ENGINE",
+            help="Execute on embedded, dagger, or auto: dagger for what embedded cannot do here.",
+            show_default="the workspace's, else embedded",
+        ),
+    ] = None,
     version: Annotated[  # noqa: ARG001 - its callback does it
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and leave.")
     ] = False,
@@ -114,7 +124,9 @@ def options(
     """
     if color is Color.AUTO and os.environ.get("NO_COLOR"):
         color = Color.NEVER
-    context.obj = Settings(directory=_folder(directory), quiet=quiet, verbose=verbose, color=color)
+    context.obj = Settings(
+        directory=_folder(directory), quiet=quiet, verbose=verbose, color=color, engine=known_engine(engine)
+    )
     if context.invoked_subcommand is None:
         typer.echo(context.get_help())
         raise typer.Exit(2)

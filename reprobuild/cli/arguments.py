@@ -5,8 +5,28 @@ from typing import Annotated
 import typer
 
 from reprobuild.cli.completion import connector_names, platform_names
+from reprobuild.engine_names import ENGINES
 
-__all__ = ["ChangedSince", "Jobs", "KeepGoing", "Names", "Offline", "Platforms", "Shard", "require_one_choice"]
+__all__ = [
+    "ChangedSince",
+    "Engine",
+    "Jobs",
+    "KeepGoing",
+    "Names",
+    "Offline",
+    "Platforms",
+    "Shard",
+    "known_engine",
+    "require_one_choice",
+]
+
+
+def known_engine(engine: str | None) -> str | None:
+    """Return *engine*, None if it is empty; raise BadParameter if there is none of that name."""
+    if engine and engine not in ENGINES:
+        raise typer.BadParameter(f"there is no engine {engine!r}: {', '.join(ENGINES)}", param_hint="--engine")
+    return engine or None
+
 
 Names = Annotated[
     list[str] | None,
@@ -30,6 +50,15 @@ ChangedSince = Annotated[
 Shard = Annotated[
     str | None,
     typer.Option("--shard", metavar="I/N", help="Of these connectors, the I-th of N parts: for N machines."),
+]
+Engine = Annotated[
+    str | None,
+    typer.Option(
+        "--engine",
+        metavar="ENGINE",
+        callback=known_engine,
+        help="Execute hooks and builds of sdists on embedded, dagger or auto.",
+    ),
 ]
 KeepGoing = Annotated[
     bool, typer.Option("--keep-going", "-k", help="Go on with other connectors when one fails; say at the end which.")

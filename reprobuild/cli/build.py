@@ -1,11 +1,13 @@
 """``reprobuild build``: images from locks, held against the digests that the locks record."""
 
+from dataclasses import replace
 from typing import Annotated
 
 import typer
 
 from reprobuild.cli.arguments import (
     ChangedSince,
+    Engine,
     Jobs,
     KeepGoing,
     Names,
@@ -47,6 +49,7 @@ def build(  # noqa: PLR0917 - options are not positional
     shard: Shard = None,
     platforms: Platforms = None,
     jobs: Jobs = None,
+    engine: Engine = None,
     keep_going: KeepGoing = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", "-n", help="Build nothing; say what would be, and how many bytes it takes.")
@@ -84,4 +87,5 @@ def build(  # noqa: PLR0917 - options are not positional
         dry_run=dry_run,
         keep_going=keep_going,
     )
-    raise typer.Exit(run_build(request, context.obj))
+    settings = replace(context.obj, engine=engine) if engine else context.obj
+    raise typer.Exit(run_build(request, settings))

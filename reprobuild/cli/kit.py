@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from reprobuild.builder.executions import Executions
     from reprobuild.builder.hooked import Kit
     from reprobuild.builder.sdist_wheels import SdistWheels
+    from reprobuild.canonical import Digest
     from reprobuild.engines.executor import Executor
     from reprobuild.progress import Progress
     from reprobuild.store import Store
@@ -18,16 +19,23 @@ if TYPE_CHECKING:
 __all__ = ["open_builds", "open_executions", "open_kit"]
 
 
-def open_executions(store: "Store", progress: "Progress", settings: Settings) -> "Executions":
+def open_executions(workspace: "Workspace", store: "Store", progress: "Progress", settings: Settings) -> "Executions":
     """Return what runs executions, each once; no engine is opened before one of them has to run."""
     from reprobuild.builder.executions import Executions
+    from reprobuild.engine_names import DEFAULT_ENGINE
     from reprobuild.engines.executor import unheard
 
     @cache
     def engine() -> "Executor":
         from reprobuild.engines.open import open_executor
 
-        return open_executor("embedded", store)
+        return open_executor(
+            settings.engine or workspace.engine or DEFAULT_ENGINE,
+            store,
+            origins=partial(_origins, workspace, store),
+            note=progress.note,
+            log=progress.note if settings.verbose else None,
+        )
 
     @cache
     def varied() -> "Executor":
@@ -44,12 +52,30 @@ def open_builds(workspace: "Workspace", store: "Store", progress: "Progress", se
     """Return what builds the sdists of *workspace*."""
     from reprobuild.builder.sdist_wheels import SdistWheels
 
-    return SdistWheels(executions=open_executions(store, progress, settings), store=store, epoch=workspace.epoch)
+    return SdistWheels(
+        executions=open_executions(workspace, store, progress, settings), store=store, epoch=workspace.epoch
+    )
 
 
 def open_kit(workspace: "Workspace", store: "Store", progress: "Progress", settings: Settings) -> "Kit":
     """Return what the hooks of *workspace* are run with."""
     from reprobuild.builder.hooked import Kit
 
-    executions = open_executions(store, progress, settings)
+    executions = open_executions(workspace, store, progress, settings)
     return Kit(executions=executions, secrets=lambda name: partial(read_secrets, workspace, name))
+
+
+def _origins(workspace: "Workspace", store: "Store") -> dict[tuple["Digest", ...], str]:
+    """Return where the locked base images are that are in registries, by the diffIDs of their layers."""
+    from reprobuild.lock_files import find_lock
+    from reprobuild.oci.reference import RegistryReference, parse_reference
+    from reprobuild.oci.types import parse_config
+
+    found = {}
+    for base in find_lock(workspace.root).lock.bases.values():
+        reference = parse_reference(base.image)
+        for locked in base.platforms.values():
+            if isinstance(reference, RegistryReference) and locked.config in store:
+                config = parse_config(store.read(locked.config), where=base.image)
+                found[config.diff_ids] = f"{reference.host}/{reference.repository}@{locked.manifest}"
+    return found

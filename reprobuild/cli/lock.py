@@ -110,7 +110,7 @@ def outdated(context: typer.Context, names: _Names = None, json: _Json = False) 
 
         async def work() -> tuple["Change", ...]:
             store = open_store(workspace.root)
-            executions = open_executions(store, display, settings)
+            executions = open_executions(workspace, store, display, settings)
             moved = await moved_tags(workspace, found.lock, chosen, strict=True)
             changes = await newer(workspace, found, chosen, store=store, progress=display, executions=executions)
             return (*moved, *changes)
@@ -159,7 +159,7 @@ def _updated(
 
         async def work() -> "Update":
             store = open_store(workspace.root)
-            executions = open_executions(store, display, settings)
+            executions = open_executions(workspace, store, display, settings)
             new = await updated(
                 workspace,
                 found,

@@ -89,7 +89,9 @@ async def build_images(
     from reprobuild.cli.supply import supply
 
     store = open_store(workspace.root)
-    bring = partial(supply, workspace=workspace, lock=lock, store=store, progress=display, offline=offline)
+    bring = partial(
+        supply, workspace=workspace, lock=lock, store=store, progress=display, offline=offline, settings=settings
+    )
     await _brought(images, bring, failures)
     kit = None
     if any(image.derivation.hooks or image.derivation.bytecode != "none" for image in images):

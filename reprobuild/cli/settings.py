@@ -17,9 +17,13 @@ class Color(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """The global options; ``directory`` is where relative paths on the command line start."""
+    """The global options; ``directory`` is where relative paths on the command line start.
+
+    ``engine`` is None if only the workspace says which runs what is executed.
+    """
 
     directory: Path = Path()
     quiet: bool = False
     verbose: bool = False
     color: Color = Color.AUTO
+    engine: str | None = None

@@ -4,7 +4,7 @@ The job is a sequence of texts, each ended by a zero byte; lists begin with thei
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal, cast
 
@@ -48,9 +48,8 @@ def job_bytes(execution: Execution, token: str) -> bytes:
     """
     one = execution
     bound = list(_bound(one))
-    env = {"HOME": "/root" if one.uid == 0 else "/", **{name: value for name, value in one.env.items()}}
-    if not env["HOME"]:
-        env["HOME"] = "/root" if one.uid == 0 else "/"
+    # Runtimes set HOME where it is missing or empty, and the engines agree on what to.
+    env = {**one.env, "HOME": one.env.get("HOME") or ("/root" if one.uid == 0 else "/")}
     fields: list[object] = [token, one.hostname, int(one.network), max(1, round(one.timeout * 1000)), one.epoch]
     fields += [one.uid, one.gid, len(one.secrets), one.cwd, len(one.groups), *one.groups]
     fields += [len(bound), *(field for item in bound for field in item)]
@@ -73,29 +72,29 @@ def parse_ending(stderr: str, token: str) -> tuple[str, Ending | None]:
 def failure(execution: Execution, ending: Ending, output: str) -> ReprobuildError:
     """Return what to raise for an execution that did not end well, in the words of the embedded engine."""
     where = execution.what
-    match ending.kind:
-        case "late":
-            message, hint = f"it took longer than {execution.timeout:g} seconds", "have it wait for nothing"
-            hint = "have it wait for nothing, or raise the time limit"
-            return ExecutionError(message, where=where, hint=hint, output=output, code=None)
-        case "ended" | "refused":
-            message = f"it ended with exit code {ending.code}"
-            if ending.kind == "refused":
-                message = f"it could not be started: {ending.message}"
-            return ExecutionError(message, where=where, hint=None, output=output, code=ending.code)
-        case "wrong":
-            return SpecificationError(ending.message, where=where, hint="choose another target")
-        case "content":
-            return ContentError(ending.message, where=where, hint="have the program remove it before it ends")
-        case "full":
-            return MachineError("the disk is full", where=where, hint=_FULL)
-        case "isolation":
-            return MachineError("the engine lets nobody make namespaces", where=where, hint=_NAMESPACES)
-    return MachineError(f"the sandbox failed: {ending.message} (error {ending.code})", where=where, hint=_NAMESPACES)
+    if ending.kind in _OTHERS:
+        kind, message, hint = _OTHERS[ending.kind]
+        return kind(f"{message}{ending.message}", where=where, hint=hint)
+    code: int | None = ending.code
+    message, hint = f"it ended with exit code {code}", ""
+    if ending.kind == "refused":
+        message = f"it could not be started: {ending.message}"
+    elif ending.kind == "late":
+        message, code = f"it took longer than {execution.timeout:g} seconds", None
+        hint = "have it wait for nothing, or raise the time limit"
+    return ExecutionError(message, where=where, hint=hint or None, output=output, code=code)
 
 
 _FULL = "free some space on the Dagger engine's disk (`dagger core engine local-cache prune`); or the program fills it"
 _NAMESPACES = "the engine has to allow insecure root capabilities, which is its default; or use --engine embedded"
+_OTHERS: Mapping[str, tuple[type[ReprobuildError], str, str]] = {
+    "wrong": (SpecificationError, "", "choose another target"),
+    "content": (ContentError, "", "have the program remove it before it ends"),
+    "full": (MachineError, "the disk is full", _FULL),
+    "isolation": (MachineError, "the engine does not let namespaces be made: ", _NAMESPACES),
+    "fault": (MachineError, "the sandbox failed: ", _NAMESPACES),
+}
+"""The kind of the error, the beginning of its message, and its hint."""
 
 
 def _bound(one: Execution) -> Iterator[tuple[str, str, int, int, int]]:

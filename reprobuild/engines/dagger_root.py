@@ -88,7 +88,7 @@ class Roots:
             found = await self._empty(platform).import_(self.client.host().file(str(place))).sync()
             await found.rootfs().entries()
         finally:
-            place.unlink()
+            await to_thread.run_sync(place.unlink)
         self.sent(size)
         self.told(f"dagger: {len(missing)} of {len(layers)} layers handed over, {size} bytes")
         return found

@@ -6,6 +6,7 @@ import re
 from collections import deque
 from collections.abc import Callable, Iterable
 from importlib.metadata import version
+from typing import TextIO, cast
 
 import anyio
 import dagger
@@ -46,7 +47,7 @@ class DaggerSession:
     async def _hold(self, ready: "asyncio.Future[dagger.Client]") -> None:
         said = _Said(self._log, asyncio.get_running_loop())
         try:
-            config = dagger.Config(log_output=said, retry=None)
+            config = dagger.Config(log_output=cast("TextIO", said), retry=None)
             async with dagger.Connection(config) as client:
                 with anyio.fail_after(_SECONDS):
                     _check_version(await client.version())

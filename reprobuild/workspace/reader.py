@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from reprobuild.builder.compress import Compression
+from reprobuild.engine_names import ENGINES
 from reprobuild.errors import SpecificationError
 from reprobuild.failures import Failures, kept
 from reprobuild.oci.types import Platform
@@ -56,7 +57,7 @@ _PLATFORMS = (Platform(os="linux", architecture="amd64"), Platform(os="linux", a
 
 _OWN_KEYS = (
     *("connectors", "connector", "epoch", "compression", "bytecode", "build-constraints"),
-    *("insecure-registries", "registry", "namespace", "substituter"),
+    *("insecure-registries", "registry", "namespace", "substituter", "engine"),
 )
 _KEYS = ("platforms", "base", *_OWN_KEYS)
 _ELSEWHERE = dict.fromkeys(
@@ -133,6 +134,7 @@ def read_workspace(root: Path, failures: Failures | None = None) -> Workspace:
         registries=read_registries(table, root),
         build_constraints=_build_constraints(table),
         substituters=_substituters(table, root),
+        engine=_engine(table),
         where=table.where(),
     )
 
@@ -216,6 +218,13 @@ def _placed(
     named = folder.metadata.repository if folder is not None and folder.metadata is not None else None
     repository = settings.repository or (f"{namespace}/{connector.name}" if namespace else named)
     return replace(connector, repository=repository) if repository else connector
+
+
+def _engine(table: Table) -> str | None:
+    engine = table.get("engine", str)
+    if engine is not None and engine not in ENGINES:
+        raise table.fault("engine", f"there is no engine {engine!r}", hint=f"known: {', '.join(ENGINES)}")
+    return engine
 
 
 def _epoch(table: Table) -> int:

@@ -135,7 +135,8 @@ class Workspace:
 
     ``epoch`` is in seconds since 1970; ``bytecode`` says what is compiled of the wheels; ``registries``
     says how registries are spoken to; ``build_constraints`` (PEP 508, normal form) bound what sdists are built with.
-    ``substituters`` are where outputs are taken from, in the order in which they are asked.
+    ``substituters`` are where outputs are taken from, in the order in which they are asked. ``engine`` runs what is
+    executed, unless who builds names another.
     """
 
     root: Path
@@ -149,6 +150,7 @@ class Workspace:
     registries: Registries = field(default_factory=Registries)
     build_constraints: tuple[str, ...] = ()
     substituters: "tuple[SubstituterSpec, ...]" = ()
+    engine: str | None = None
 
 
 def check_name(name: str, what: str, where: str) -> None:
