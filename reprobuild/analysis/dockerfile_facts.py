@@ -8,7 +8,7 @@ from reprobuild.analysis.facts import DockerfileFacts
 from reprobuild.analysis.installs import Install, installs
 from reprobuild.analysis.shell_commands import commands
 
-__all__ = ["dockerfile_facts", "is_pinned"]
+__all__ = ["dockerfile_facts", "image_base", "is_pinned"]
 
 _SCRATCH = "scratch"
 _SHELL = ("/bin/sh", "-c")
@@ -21,6 +21,12 @@ _REVISION = re.compile(r"#[0-9a-f]{40}(?::|$)")
 def is_pinned(base: str) -> bool:
     """Say whether *base* leads to the same image for ever: it names a digest."""
     return _PINNED.search(base) is not None
+
+
+def image_base(dockerfile: Dockerfile) -> str:
+    """Return what the last stage of *dockerfile* begins with, through stages of its own; nothing if from scratch."""
+    base = _chain(dockerfile)[0].base
+    return "" if base == _SCRATCH or "$" in base else base
 
 
 def dockerfile_facts(

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from reprobuild.cli.analysis_report import CsvFolder, Date, HtmlFile, Title
+from reprobuild.cli.completion import platform_names
 
 __all__ = ["app"]
 
@@ -55,6 +56,63 @@ def dockerfiles(  # noqa: PLR0917 - options are not positional
     wanted = Wanted(languages=tuple(languages or ()), support_levels=tuple(support_levels or ()))
     fleet = dockerfile_fleet(paths, context.obj.directory, wanted)
     show_fleet(fleet, context.obj, html=html, csv=csv, title=title, date=date, json=json)
+
+
+@app.command()
+def images(  # noqa: PLR0917 - options are not positional
+    context: typer.Context,
+    references: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[REF]...",
+            help="A registry's NAME:TAG, oci:PATH[:TAG], oci-archive:FILE, docker-archive:FILE, store:DIGEST.",
+            show_default=False,
+        ),
+    ] = None,
+    lists: Annotated[
+        list[Path] | None,
+        typer.Option("--from", metavar="FILE", help="Also what FILE lists, one reference a line; repeatable."),
+    ] = None,
+    connectors: Annotated[
+        list[Path] | None,
+        typer.Option("--connectors", metavar="PATH", help="Also what metadata.yaml files below PATH name; repeatable."),
+    ] = None,
+    languages: Language = None,
+    support_levels: SupportLevel = None,
+    base: Annotated[
+        str | None, typer.Option("--base", metavar="REF", help="What all were built on, if nothing else says it.")
+    ] = None,
+    platforms: Annotated[
+        list[str] | None,
+        typer.Option("--platform", metavar="P", help="Look at this platform only.", autocompletion=platform_names),
+    ] = None,
+    html: HtmlFile = None,
+    csv: CsvFolder = None,
+    title: Title = "",
+    date: Date = "",
+    json: Annotated[bool, typer.Option("--json", help="Print a report, for analyze report and drift.")] = False,
+) -> None:
+    """Say what images are made of: base, environment, Python and pip, distributions, OS packages, sizes.
+
+    Configs and layers are read, nothing is executed, and no daemon is needed. Images that cannot be read are listed as
+    missing; exit with 1 if that is all of them.
+    """
+    from reprobuild.analysis.connector_files import Wanted
+    from reprobuild.cli.analysis_report import show_fleet
+    from reprobuild.cli.analyzed_images import ImagesRequest, read_images
+
+    request = ImagesRequest(
+        references=tuple(references or ()),
+        lists=tuple(lists or ()),
+        connectors=tuple(connectors or ()),
+        wanted=Wanted(languages=tuple(languages or ()), support_levels=tuple(support_levels or ())),
+        base=base,
+        platforms=tuple(platforms or ()),
+    )
+    fleet = read_images(request, context.obj)
+    show_fleet(fleet, context.obj, html=html, csv=csv, title=title, date=date, json=json)
+    if not fleet.images:
+        raise typer.Exit(1)
 
 
 @app.command()
