@@ -69,6 +69,7 @@ SHELL = {
     "resolver/update",
     "resolver/uv",
     "sbom/reading",
+    "sbom/shared_layers",
     "verify/reading",
     "verify/spool",
     "verify/streamed",

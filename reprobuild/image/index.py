@@ -26,6 +26,7 @@ __all__ = [
     "grow",
     "hidden_paths",
     "index_rows",
+    "is_indexed",
     "known_index",
     "layer_index",
     "remember_index",
@@ -78,6 +79,15 @@ def remember_index(diff_id: Digest, files: Sequence[IndexedFile], store: Store) 
     with store.writer(flushed=False) as writer:
         writer.write(json.dumps(value, separators=(",", ":")).encode("ascii"))
     store.write_record("index", _key(diff_id), {"blob": writer.digest})
+
+
+def is_indexed(diff_id: Digest, store: Store) -> bool:
+    """Say whether *store* remembers an index of a layer, without reading it."""
+    record = store.record("index", _key(diff_id))
+    try:
+        return record is not None and store.has(parse_digest(record.get("blob")))
+    except ContentError:
+        return False
 
 
 def known_index(diff_id: Digest, store: Store) -> tuple[IndexedFile, ...] | None:

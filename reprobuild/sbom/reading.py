@@ -2,10 +2,11 @@
 
 A store keeps a layer's index, the contents of the small files that are wanted, and what programs say of
 themselves: an image that was read before is not read again, and one that shares layers with it hardly.
+Images may be read at the same time: what they share is read by one of them, and the others wait for it.
 """
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -15,16 +16,17 @@ from reprobuild.canonical import Digest
 from reprobuild.errors import ContentError
 from reprobuild.gathering import gathered
 from reprobuild.image.elf import scan
-from reprobuild.image.index import IndexedFile, RootLayer, known_index, remember_index, tree_of
+from reprobuild.image.index import IndexedFile, RootLayer, is_indexed, known_index, remember_index
 from reprobuild.image.layer_files import Blobs, LayerFile, layer_files
 from reprobuild.image.tree import ImageTree, Node
 from reprobuild.oci.open import copy_blob
 from reprobuild.oci.source import read
-from reprobuild.oci.types import Descriptor, parse_config, parse_manifest
+from reprobuild.oci.types import Descriptor, ImageConfig, Manifest, parse_config, parse_manifest
 from reprobuild.progress import Progress, Task
 from reprobuild.resolver.interpreter import is_program
-from reprobuild.sbom.inventory import ReadImage, is_wanted
+from reprobuild.sbom.inventory import ReadImage
 from reprobuild.sbom.program import known_program, remember_program
+from reprobuild.sbom.shared_layers import SharedLayers
 from reprobuild.store import Store
 from reprobuild.verify.reading import Origin
 from reprobuild.verify.streamed import Streamed, Ticking
@@ -46,6 +48,7 @@ class _Image:
     layers: Sequence[RootLayer]
     blobs: Blobs
     store: Store
+    shared: SharedLayers
 
     def where(self, place: int) -> str:
         return f"{self.origin.reference}, layer {place + 1} ({self.layers[place].descriptor.digest})"
@@ -56,76 +59,108 @@ def has_layers(manifest: Descriptor, store: Store) -> bool:
     parsed = parse_manifest(store.read(manifest.digest))
     config = parse_config(store.read(parsed.config.digest))
     return all(
-        store.has(layer.digest, layer.size) or known_index(diff_id, store) is not None
+        store.has(layer.digest, layer.size) or is_indexed(diff_id, store)
         for layer, diff_id in zip(parsed.layers, config.diff_ids, strict=False)
     )
 
 
-async def read_image(origin: Origin, descriptor: Descriptor, store: Store, progress: Progress) -> ReadImage:
+async def read_image(
+    origin: Origin, descriptor: Descriptor, store: Store, progress: Progress, *, shared: SharedLayers | None = None
+) -> ReadImage:
     """Return the image whose manifest *descriptor* names, read from *origin* as far as *store* does not know it.
 
-    Raises ContentError for bytes that are not what digests, diffIDs or formats promise, and what sources raise.
+    *shared* is what several images that are read into *store* have in common. Raises ContentError for bytes that are
+    not what digests, diffIDs or formats promise, and what sources raise.
     """
     where = origin.reference
     manifest = parse_manifest(await read(origin.source, descriptor), where=where)
     config = parse_config(await read(origin.source, manifest.config), where=where)
-    if len(config.diff_ids) != len(manifest.layers):
-        counts = f"the manifest has {len(manifest.layers)} layers, the config {len(config.diff_ids)}"
-        hint = "they do not belong together; use another image, or ask whoever publishes it"
-        raise ContentError(counts, where=where, hint=hint)
-    layers = [
-        RootLayer(descriptor=layer, diff_id=diff_id)
-        for layer, diff_id in zip(manifest.layers, config.diff_ids, strict=True)
-    ]
+    layers = _layers(manifest, config, where)
+    shared = shared or SharedLayers(store)
     blobs = Streamed(origin.source, {layer.digest: layer for layer in manifest.layers}, store)
-    image = _Image(origin=origin, layers=layers, blobs=blobs, store=store)
-    unknown = [place for place, layer in enumerate(layers) if known_index(layer.diff_id, store) is None]
-    await _read(image, unknown, None, progress)
-    tree = await to_thread.run_sync(partial(tree_of, layers, store, where=where))
-    wanted, too_large = await to_thread.run_sync(_wanted, tree, where)
-    missing = await to_thread.run_sync(_missing, wanted, store)
-    places = sorted({wanted[path].layer for path in missing})
-    await _read(image, places, {digest: is_program(path) for path, digest in missing.items()}, progress)
-    lost = await to_thread.run_sync(_fill, tree, wanted, store)
+    image = _Image(origin=origin, layers=layers, blobs=blobs, store=store, shared=shared)
+    await _index(image, progress)
+    tree = await shared.tree(layers, where=where)
+    wanted, too_large = await to_thread.run_sync(_wanted, tree, shared, where)
+    await _complete(image, wanted, progress)
+    lost = await to_thread.run_sync(_fill, tree, wanted, image)
     unread = [f"{path}: too large to be read" for path in too_large]
     unread += [f"{path}: a hard link to what a layer below has, not read" for path in lost]
     return ReadImage(descriptor=descriptor, manifest=manifest, config=config, tree=tree, unread=tuple(unread))
 
 
-async def _read(image: _Image, places: Sequence[int], wanted: Mapping[Digest, bool] | None, progress: Progress) -> None:
-    """Read the layers at *places*: whole, or for the files *wanted* by digest, each with whether it is a program."""
+def _layers(manifest: Manifest, config: ImageConfig, where: str) -> list[RootLayer]:
+    if len(config.diff_ids) != len(manifest.layers):
+        counts = f"the manifest has {len(manifest.layers)} layers, the config {len(config.diff_ids)}"
+        hint = "they do not belong together; use another image, or ask whoever publishes it"
+        raise ContentError(counts, where=where, hint=hint)
+    pairs = zip(manifest.layers, config.diff_ids, strict=True)
+    return [RootLayer(descriptor=layer, diff_id=diff_id) for layer, diff_id in pairs]
+
+
+async def _index(image: _Image, progress: Progress) -> None:
+    """Have an index of every layer of *image* in the store."""
+    places = _unknown(image)
     if not places:
         return
-    blobs = {image.layers[place].descriptor.digest: image.layers[place].descriptor for place in places}
     if image.origin.kept:
+        blobs = {image.layers[place].descriptor.digest: image.layers[place].descriptor for place in places}
         calls = [partial(copy_blob, image.origin.source, blob, image.store) for blob in blobs.values()]
         await gathered(calls, limit=_DOWNLOADS)
-    total = sum(image.layers[place].descriptor.size for place in places)
-    task = progress.task(f"reading {image.origin.reference}", total)
-    await to_thread.run_sync(_read_layers, image, places, wanted, Ticking(task))
+    task = progress.task(f"reading {image.origin.reference}", _size(image, places))
+    for place in places:
+        async with image.shared.alone(image.layers[place].diff_id):
+            if place in _unknown(image):
+                await to_thread.run_sync(_read_layer, image, place, None, Ticking(task))
+            else:
+                task.advance(_size(image, [place]))
     task.finish()
 
 
-def _read_layers(image: _Image, places: Sequence[int], wanted: Mapping[Digest, bool] | None, task: Task) -> None:
+async def _complete(image: _Image, wanted: Mapping[str, Node], progress: Progress) -> None:
+    """Have in the store what is taken of the files *wanted*: of layers whose index somebody else has made."""
+    places = sorted({wanted[path].layer for path in _missing(wanted, image.store)})
+    if not places:
+        return
+    task = progress.task(f"reading {image.origin.reference}", _size(image, places))
     for place in places:
-        layer = image.layers[place]
-        files = layer_files(layer.descriptor, layer.diff_id, image.blobs, where=image.where(place), task=task)
-        if wanted is None:
-            found = tuple(_indexed(file, image.store) for file in files)
-            remember_index(layer.diff_id, found, image.store)
-        else:
-            index = known_index(layer.diff_id, image.store) or ()
-            programs = {one.entry.path: wanted[one.digest] for one in index if one.digest and one.digest in wanted}
-            for file in files:
-                if file.entry.path in programs and file.entry.kind == "file":
-                    _kept(file, image.store, program=programs[file.entry.path])
+        async with image.shared.alone(image.layers[place].diff_id):
+            mine = {path: node for path, node in wanted.items() if node.layer == place}
+            files = {digest: is_program(path) for path, digest in _missing(mine, image.store).items()}
+            if files:
+                await to_thread.run_sync(_read_layer, image, place, files, Ticking(task))
+            else:
+                task.advance(_size(image, [place]))
+    task.finish()
 
 
-def _indexed(file: LayerFile, store: Store) -> IndexedFile:
+def _unknown(image: _Image) -> list[int]:
+    return [place for place, layer in enumerate(image.layers) if not is_indexed(layer.diff_id, image.store)]
+
+
+def _size(image: _Image, places: Sequence[int]) -> int:
+    return sum(image.layers[place].descriptor.size for place in places)
+
+
+def _read_layer(image: _Image, place: int, wanted: Mapping[Digest, bool] | None, task: Task) -> None:
+    """Read the layer at *place*: whole, or for the files *wanted* by digest, each with whether it is a program."""
+    layer = image.layers[place]
+    files = layer_files(layer.descriptor, layer.diff_id, image.blobs, where=image.where(place), task=task)
+    if wanted is None:
+        remember_index(layer.diff_id, tuple(_indexed(file, image) for file in files), image.store)
+        return
+    index = known_index(layer.diff_id, image.store) or ()
+    programs = {one.entry.path: wanted[one.digest] for one in index if one.digest and one.digest in wanted}
+    for file in files:
+        if file.entry.path in programs and file.entry.kind == "file":
+            _kept(file, image.store, program=programs[file.entry.path])
+
+
+def _indexed(file: LayerFile, image: _Image) -> IndexedFile:
     entry, digest = file.entry, None
     if entry.kind == "file" and not file.hides:
-        is_kept = is_program(entry.path) or (is_wanted(entry.path) and entry.size <= _LARGEST)
-        digest = _kept(file, store, program=is_program(entry.path)) if is_kept else _hashed(file)
+        is_kept = is_program(entry.path) or (image.shared.is_kept(entry.path) and entry.size <= _LARGEST)
+        digest = _kept(file, image.store, program=is_program(entry.path)) if is_kept else _hashed(file)
     return IndexedFile(entry=entry, hides=file.hides, mtime=file.mtime, digest=digest)
 
 
@@ -159,11 +194,11 @@ def _kept(file: LayerFile, store: Store, *, program: bool) -> Digest:
     return digest
 
 
-def _wanted(tree: ImageTree, where: str) -> tuple[dict[str, Node], list[str]]:
-    """Return the files of *tree* that an inventory takes something of, by path, and those that are too large."""
+def _wanted(tree: ImageTree, shared: SharedLayers, where: str) -> tuple[dict[str, Node], list[str]]:
+    """Return the files of *tree* that something is taken of, by path, and those that are too large."""
     found, large, room = {}, [], _MOST
     for path, node in tree.walk():
-        if node.kind != "file" or node.digest is None or not (is_program(path) or is_wanted(path)):
+        if node.kind != "file" or node.digest is None or not (is_program(path) or shared.is_kept(path)):
             continue
         if not is_program(path):
             if node.size > _LARGEST:
@@ -176,7 +211,7 @@ def _wanted(tree: ImageTree, where: str) -> tuple[dict[str, Node], list[str]]:
     return found, large
 
 
-def _missing(wanted: dict[str, Node], store: Store) -> dict[str, Digest]:
+def _missing(wanted: Mapping[str, Node], store: Store) -> dict[str, Digest]:
     """Return the digests of what *store* lacks of *wanted*, by path."""
     return {
         path: node.digest
@@ -189,15 +224,15 @@ def _is_there(path: str, node: Node, digest: Digest, store: Store) -> bool:
     return known_program(digest, store) is not None if is_program(path) else store.has(digest, node.size)
 
 
-def _fill(tree: ImageTree, wanted: dict[str, Node], store: Store) -> list[str]:
-    """Put what *store* has of *wanted* into *tree*, and return the paths of what it has not."""
-    lost = []
+def _fill(tree: ImageTree, wanted: Mapping[str, Node], image: _Image) -> list[str]:
+    """Put what the store has of *wanted* into *tree*, and return the paths of what it has not."""
+    lost, store = [], image.store
     for path, node in wanted.items():
         if node.digest is None or not _is_there(path, node, node.digest, store):
             lost.append(path)
         elif is_program(path):
             program = known_program(node.digest, store)
             tree.place(path, replace(node, elf=program.elf if program is not None else None))
-        else:
+        elif image.shared.is_loaded(path):
             tree.place(path, replace(node, content=store.read(node.digest)))
     return lost

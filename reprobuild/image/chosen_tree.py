@@ -1,0 +1,106 @@
+"""What layers add up to where only some files matter: those, all folders and all links, in a part of the time.
+
+Most of an image are files whose contents nobody asks for. They are left out as far as they decide nothing: where one
+of them takes the place of what is kept, or a hard link is wanted, it is the whole tree. What is chosen of a layer is
+remembered while there is room, for the next image that has it.
+"""
+
+from array import array
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from reprobuild.canonical import Digest
+from reprobuild.image.index import IndexedFile, RootLayer, grow, index_rows, row_file, tree_of
+from reprobuild.image.tree import ImageTree
+from reprobuild.store import Store
+
+__all__ = ["ChosenLayers"]
+
+_HIDES = 7
+"""The place in a row of what it hides."""
+_ROOM = 80_000
+"""Rows that are remembered, of all layers together: about 60 MB."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Chosen:
+    """Of a layer the *files* that matter, and of the rest no more than the hashes of their paths.
+
+    *folders* has the hashes of what is chosen and is no file. *is_whole* says that the rest must not be left out.
+    """
+
+    files: Sequence[IndexedFile]
+    folders: frozenset[int]
+    rest: "array[int]"
+    is_whole: bool
+
+
+class ChosenLayers:
+    """Layers of which only the files that *wanted* says, by their paths, matter. For one thread at a time."""
+
+    def __init__(self, wanted: Callable[[str], bool], store: Store, *, room: int = _ROOM) -> None:
+        self._wanted = wanted
+        self._store = store
+        self._room = room
+        self._known: OrderedDict[Digest, _Chosen] = OrderedDict()
+
+    def tree(self, layers: Sequence[RootLayer], *, where: str) -> ImageTree:
+        """Return what *layers*, lowest first, have that matters, with digests and without contents.
+
+        Blocking. Raises ContentError for a layer that is not what its digests say.
+        """
+        places = [f"{where}, layer {number + 1} ({layer.descriptor.digest})" for number, layer in enumerate(layers)]
+        chosen = [self._chosen(layer, place) for layer, place in zip(layers, places, strict=True)]
+        folders = frozenset().union(*(one.folders for one in chosen))
+        if any(one.is_whole or not folders.isdisjoint(one.rest) for one in chosen):
+            return tree_of(layers, self._store, where=where)
+        tree = ImageTree()
+        for number, one in enumerate(chosen):
+            for file in one.files:
+                grow(tree, file, number, where=places[number])
+        return tree
+
+    def _chosen(self, layer: RootLayer, where: str) -> _Chosen:
+        if (known := self._known.get(layer.diff_id)) is not None:
+            self._known.move_to_end(layer.diff_id)
+            return known
+        made = _choose(index_rows(layer, self._store, where=where), self._wanted)
+        self._known[layer.diff_id] = made
+        while len(self._known) > 1 and sum(len(one.files) for one in self._known.values()) > self._room:
+            self._known.popitem(last=False)
+        return made
+
+
+def _choose(rows: Iterable[list[Any]], wanted: Callable[[str], bool]) -> _Chosen:
+    files, folders, rest, is_whole = [], {""}, array("q"), False
+    others = set[int]()
+    for row in rows:
+        path, kind = row[0], row[1]
+        if row[_HIDES]:
+            files.append(row_file(row))
+            continue
+        is_file = kind in {"file", "hardlink"}
+        folder = path.rpartition("/")[0]
+        if is_file and folder in folders and not wanted(path):
+            rest.append(hash(path))
+            continue
+        # A folder that the layer does not list itself is there because of the first file in it.
+        is_whole = is_whole or kind == "hardlink"
+        files.append(row_file(row))
+        folders.add(folder)
+        if not is_file:
+            folders.add(path)
+            others.add(hash(path))
+    return _Chosen(tuple(files), frozenset(others | set(map(hash, _above(folders)))), rest, is_whole)
+
+
+def _above(folders: set[str]) -> set[str]:
+    """Return *folders* and all that is above them."""
+    found = set[str]()
+    for folder in folders:
+        while folder not in found:
+            found.add(folder)
+            folder = folder.rpartition("/")[0]  # noqa: PLW2901
+    return found
