@@ -46,7 +46,7 @@ def _row(subjects: Subjects, setting: Setting) -> Row:
             Cell(word, key=_rank(setting.spread)),
             Cell(len(connectors), counts=True),
             _origin(setting),
-            _values(setting, len(connectors)),
+            _values(subjects, setting, len(connectors)),
         ),
     )
 
@@ -62,9 +62,9 @@ def _origin(setting: Setting) -> Cell:
     return Cell(joined([words, more]), key=by_base)
 
 
-def _values(setting: Setting, total: int) -> Markup:
+def _values(subjects: Subjects, setting: Setting, total: int) -> Markup:
     ordered = sorted(setting.values.items(), key=lambda item: (-len(item[1]), item[0]))
-    listed = [_value(value, connectors, total) for value, connectors in ordered]
+    listed = [_value(subjects, value, connectors, total) for value, connectors in ordered]
     if len(listed) <= _SHOWN:
         return element("ul", *listed, class_="values")
     rest = element(
@@ -73,9 +73,9 @@ def _values(setting: Setting, total: int) -> Markup:
     return element("div", element("ul", *listed[:_SHOWN], class_="values"), rest)
 
 
-def _value(value: str, connectors: Sequence[str], total: int) -> Markup:
+def _value(subjects: Subjects, value: str, connectors: Sequence[str], total: int) -> Markup:
     shown = element("code", value) if value else element("span", "empty", class_="quiet")
-    return element("li", shown, " ", names(connectors, total))
+    return element("li", shown, " ", names(connectors, total), data_s=subjects.of_connectors(connectors))
 
 
 def _rank(spread: str) -> int:

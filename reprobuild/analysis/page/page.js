@@ -20,6 +20,7 @@
       element,
       numbers: numbers(element.dataset.s),
       isRow: element.tagName === "TR",
+      isPart: element.tagName === "LI" && table !== null,
       unit: table ? table.dataset.unit : "connector",
       count: element.matches("[data-n]") ? element : element.querySelector("[data-n]"),
       bar: element.querySelector("svg[data-most]"),
@@ -40,7 +41,7 @@
     if (holder.bar) {
       holder.bar.firstElementChild.setAttribute("width", (100 * count) / Number(holder.bar.dataset.most));
     }
-    if (holder.element.tagName === "LI") {
+    if (holder.element.tagName === "LI" && !holder.isPart) {
       const { most, tallest } = holder.element.parentElement.dataset;
       holder.element.querySelector("svg").setAttribute("height", Math.round((tallest * count) / most));
     }
@@ -92,6 +93,7 @@
     for (const holder of holders) {
       const count = counted(holder, all);
       draw(holder, count);
+      if (holder.isPart) holder.element.hidden = count === 0;
       if (!holder.isRow) continue;
       let shows = holder.numbers.length ? count > 0 : !isNarrowed;
       if (holder.numbers.length === 0 && holder.count) shows = true;
