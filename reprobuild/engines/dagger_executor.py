@@ -44,8 +44,6 @@ class DaggerExecutor:
 
     def __init__(self, store: Store, *, origins: Origins = dict, log: Callable[[str], None] | None = None) -> None:
         self._store, self._origins, self._log = store, origins, log
-        self._session = DaggerSession(log)
-        self._roots: Roots | None = None
         self.sent = self.received = 0
 
     async def run(
@@ -53,13 +51,14 @@ class DaggerExecutor:
     ) -> Observation:
         """Run *execution*: see `Executor`. What it writes is told when it has ended."""
         _check(execution, secrets)
-        client = await self._session.client()
+        session = DaggerSession.here()
+        client = await session.client(self._log)
         token = random.token_hex(16)
         tail = Tail()
         out, err = (Written(secrets.values(), listener, tail) for _ in range(2))
         async with self._scratch() as folder:
             try:
-                ended = await self._executed(client, execution, secrets, token, folder)
+                ended = await self._executed(client, session, execution, secrets, token, folder)
                 stdout, stderr = await ended.stdout(), await ended.stderr()
                 said, ending = parse_ending(stderr, token)
                 for written, text in ((out, stdout), (err, said)):
@@ -80,14 +79,20 @@ class DaggerExecutor:
         return Observation(changes=changes, stdout=out.text, stderr=err.text)
 
     async def _executed(
-        self, client: dagger.Client, execution: Execution, secrets: Mapping[str, bytes], token: str, folder: Path
+        self,
+        client: dagger.Client,
+        session: DaggerSession,
+        execution: Execution,
+        secrets: Mapping[str, bytes],
+        token: str,
+        folder: Path,
     ) -> dagger.Container:
         """Return the container after *execution*."""
-        if self._roots is None or self._roots.client is not client:
-            told = self._log or unheard
-            origins = await to_thread.run_sync(self._origins)
-            self._roots = Roots(client, self._store, origins, told, self._count)
-        root = await self._roots.root(execution.layers, execution.platform, folder, where=execution.what)
+        place = ("roots", str(self._store.root))
+        if place not in session.kept:
+            session.kept[place] = Roots(client, self._store, self._origins, self._log or unheard, self._count)
+        roots: Roots = session.kept[place]
+        root = await roots.root(execution.layers, execution.platform, folder, where=execution.what)
         self._count(await to_thread.run_sync(partial(_stage, execution, token, folder / "given", self._store)))
         container = root.with_mounted_directory(_SELF, client.host().directory(str(folder / "given")))
         container = container.with_mounted_directory(_WORK, client.directory())

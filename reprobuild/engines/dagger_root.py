@@ -29,7 +29,7 @@ class Roots:
 
     client: dagger.Client
     store: Store
-    origins: Mapping[tuple[Digest, ...], str]
+    origins: Origins
     told: Callable[[str], None]
     sent: Callable[[int], None]
     _known: dict[tuple[str, ...], dagger.Container] = field(default_factory=dict)
@@ -54,8 +54,9 @@ class Roots:
     async def _pulled(self, layers: Sequence[RootLayer], platform: Platform) -> dagger.Container | None:
         """Have the engine pull what it can of *layers*; return the container if that is all of them."""
         diff_ids = tuple(layer.diff_id for layer in layers)
+        origins = await to_thread.run_sync(self.origins)
         for end in range(len(diff_ids), 0, -1):
-            reference = self.origins.get(diff_ids[:end])
+            reference = origins.get(diff_ids[:end])
             if reference is None or diff_ids[end - 1] in self._there:
                 continue
             try:

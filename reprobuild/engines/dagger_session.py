@@ -5,8 +5,9 @@ import io
 import re
 from collections import deque
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
 from importlib.metadata import version
-from typing import TextIO, cast
+from typing import Any, TextIO, cast
 
 import anyio
 import dagger
@@ -28,24 +29,34 @@ _TRACE = re.compile(r" ?\[traceparent:[0-9a-f-]+\]")
 _LOST = (dagger.TransportError, dagger.ClientConnectionError, httpx.HTTPError, OSError)
 
 
+@dataclass(slots=True)
 class DaggerSession:
-    """One connection for each event loop that asks for one; *log* is told what Dagger says of its progress."""
+    """A connection, and what is known of it: ``kept`` is for whoever uses it, and gone with it."""
 
-    def __init__(self, log: Callable[[str], None] | None = None) -> None:
-        self._log = log
-        self._opened: tuple[asyncio.AbstractEventLoop, asyncio.Future[dagger.Client], asyncio.Task[None]] | None = None
+    kept: dict[object, Any] = field(default_factory=dict)
+    _client: "asyncio.Future[dagger.Client] | None" = None
+    _task: "asyncio.Task[None] | None" = None
 
-    async def client(self) -> dagger.Client:
-        """Return the engine's client; raise MachineError if there is no engine, or one of another version."""
-        loop = asyncio.get_running_loop()
-        if self._opened is None or self._opened[0] is not loop:
-            ready: asyncio.Future[dagger.Client] = loop.create_future()
+    @staticmethod
+    def here() -> "DaggerSession":
+        """Return the session of the running event loop, which all executors in it share."""
+        return _SESSIONS.setdefault(asyncio.get_running_loop(), DaggerSession())
+
+    async def client(self, log: Callable[[str], None] | None = None) -> dagger.Client:
+        """Return the engine's client; raise MachineError if there is no engine, or one of another version.
+
+        *log*, of whoever asks first, is told what Dagger says of its progress.
+        """
+        if self._client is None:
+            loop = asyncio.get_running_loop()
+            self._client = loop.create_future()
             # A task of its own, since a connection has to be closed where it was opened. It ends with the loop.
-            self._opened = loop, ready, loop.create_task(self._hold(ready))
-        return await asyncio.shield(self._opened[1])
+            self._task = loop.create_task(self._hold(self._client, log))
+        return await asyncio.shield(self._client)
 
-    async def _hold(self, ready: "asyncio.Future[dagger.Client]") -> None:
-        said = _Said(self._log, asyncio.get_running_loop())
+    async def _hold(self, ready: "asyncio.Future[dagger.Client]", log: Callable[[str], None] | None) -> None:
+        loop = asyncio.get_running_loop()
+        said = _Said(log, loop)
         try:
             config = dagger.Config(log_output=cast("TextIO", said), retry=None)
             async with dagger.Connection(config) as client:
@@ -57,6 +68,12 @@ class DaggerSession:
             if not ready.done():
                 ready.set_exception(_no_engine(error, said.end))
                 ready.exception()  # whoever waits for it is told; nobody may
+        finally:
+            _SESSIONS.pop(loop, None)
+
+
+_SESSIONS: "dict[asyncio.AbstractEventLoop, DaggerSession]" = {}
+"""Of the loops that run. A loop holds its tasks by weak references only."""
 
 
 class _Said(io.TextIOBase):
