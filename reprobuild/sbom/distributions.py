@@ -8,6 +8,7 @@ import posixpath
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 from packaging.metadata import RawMetadata, parse_email
 from packaging.utils import InvalidName, canonicalize_name, canonicalize_version, parse_wheel_filename
@@ -24,6 +25,7 @@ _PATH = re.compile(
     r"|.*\.egg-info(?:/PKG-INFO)?"
     r"|.*\.egg/EGG-INFO/PKG-INFO"
 )
+_HEAD_END = re.compile(rb"\n\r?\n|\r\r")
 _CLASSIFIER = "License :: "
 _LONGEST_LICENSE = 100
 """Characters; longer ones are the text of a license in place of its name."""
@@ -69,7 +71,7 @@ def wheel_digest(one: Installed, wheels: Mapping[tuple[str, str], Digest]) -> Di
 
 
 def _installed(path: str, content: bytes, layer: int) -> Installed | None:
-    metadata, _ = parse_email(content)
+    metadata = _headers(_HEAD_END.split(content, maxsplit=1)[0])
     named = _PATH.fullmatch(path)
     name = metadata.get("name") or (named["name"] if named else None) or ""
     version = metadata.get("version") or (named["version"] if named else None) or ""
@@ -81,6 +83,12 @@ def _installed(path: str, content: bytes, layer: int) -> Installed | None:
         return None
     place = path if path.endswith(".egg-info") else posixpath.dirname(path)
     return Installed(name=normal, version=version, path=place, layer=layer, license=_license(metadata))
+
+
+@lru_cache(maxsize=512)
+def _headers(content: bytes) -> RawMetadata:
+    """Return what *content* says, the part before the description; images have many distributions in common."""
+    return parse_email(content)[0]
 
 
 def _license(metadata: RawMetadata) -> str:

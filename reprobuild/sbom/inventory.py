@@ -1,31 +1,26 @@
 """The inventory of an image: every component that its files and documents tell of. Nothing is executed."""
 
 import posixpath
-import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from reprobuild.canonical import Digest
 from reprobuild.errors import ContentError, LockError
-from reprobuild.image.os_packages import OsPackage, apk_packages, dpkg_packages
-from reprobuild.image.rpm import RPM_DATABASES, RPM_UNREAD, rpm_packages
+from reprobuild.image.os_packages import OsPackage
 from reprobuild.image.tree import ImageTree
 from reprobuild.lockfile import Wheel
 from reprobuild.oci.reference import RegistryReference, parse_reference
 from reprobuild.oci.types import Descriptor, ImageConfig, Manifest, Platform
-from reprobuild.resolver.interpreter import find_interpreter, is_kept
+from reprobuild.resolver.interpreter import find_interpreter
 from reprobuild.sbom.component import Component
-from reprobuild.sbom.distributions import installed_at, is_metadata, wheel_digest, wheels_by_name
+from reprobuild.sbom.contents import RELEASE, installed, os_packages, os_release, readable
+from reprobuild.sbom.distributions import wheel_digest, wheels_by_name
 from reprobuild.sbom.purl import purl, pypi_purl
 
-__all__ = ["Inventory", "ReadImage", "inventory_of", "is_wanted"]
+__all__ = ["Inventory", "ReadImage", "inventory_of"]
 
 _KEY = "org.opencontainers.image."
-_RELEASE = ("etc/os-release", "usr/lib/os-release")
-_DPKG, _DPKG_FOLDER = "var/lib/dpkg/status", "var/lib/dpkg/status.d/"
-_APK = ("lib/apk/db/installed", "usr/lib/apk/db/installed")
-_DATABASES = frozenset({*_RELEASE, _DPKG, *_APK, *RPM_DATABASES})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,20 +54,13 @@ class Inventory:
     unread: tuple[str, ...] = ()
 
 
-def is_wanted(path: str) -> bool:
-    """Say whether an inventory takes the contents of the file at the stored *path*."""
-    if path.startswith(_DPKG_FOLDER):
-        return not path.endswith(".md5sums")
-    return path in _DATABASES or is_metadata(path) or (is_kept(path) and "-packages/" not in path)
-
-
 def inventory_of(image: ReadImage, *, name: str, wheels: Sequence[Wheel] = (), base: str = "") -> Inventory:
     """Return what is in *image*, which is known as *name*: a reference to a registry, or any name.
 
     *wheels* are those that it was made of and *base* is the reference of its base image, where that is known.
     """
     annotations = image.manifest.annotations
-    unread = [_text(one) for one in image.unread]
+    unread = [readable(one) for one in image.unread]
     found = [
         *_base(annotations, base),
         *_system(image.tree),
@@ -124,24 +112,17 @@ def _image_purl(name: str, digest: Digest, platform: Platform | None = None) -> 
 
 
 def _system(tree: ImageTree) -> Iterator[Component]:
-    release = _release(tree)
+    release = os_release(tree)
     if release.get("ID"):
-        found = next(path for path in _RELEASE if tree.find(path) is not None)
+        found = next(path for path in RELEASE if tree.find(path) is not None)
         yield Component(
             kind="operating-system", name=release["ID"], version=release.get("VERSION_ID", ""), paths=(found,)
         )
 
 
 def _packages(tree: ImageTree, unread: list[str]) -> Iterator[Component]:
-    release = _release(tree)
-    packages = [*dpkg_packages(tree), *apk_packages(tree)]
-    for path, content in _stored(tree, RPM_DATABASES).items():
-        try:
-            packages += rpm_packages(content, path)
-        except ContentError as error:
-            unread.append(str(error))
-    unread += [f"{path}: an rpm database of an older form, not read" for path in _places(tree, RPM_UNREAD)]
-    return (_package(one, release) for one in packages)
+    release = os_release(tree)
+    return (_package(one, release) for one in os_packages(tree, unread))
 
 
 def _package(one: OsPackage, release: Mapping[str, str]) -> Component:
@@ -164,17 +145,13 @@ def _package(one: OsPackage, release: Mapping[str, str]) -> Component:
 
 def _distributions(image: ReadImage, wheels: Sequence[Wheel], unread: list[str]) -> Iterator[Component]:
     known = wheels_by_name(wheels)
-    paths = (path for path, node in image.tree.walk() if node.content is not None and is_metadata(path))
-    for one in installed_at(image.tree, paths):
-        if isinstance(one, str):
-            unread.append(f"{_text(one)}: names no distribution and version")
-            continue
+    for one in installed(image.tree, unread):
         yield Component(
             kind="distribution",
             name=one.name,
             version=one.version,
             purl=pypi_purl(one.name, one.version),
-            paths=(_text(one.path),),
+            paths=(readable(one.path),),
             license=one.license,
             digest=wheel_digest(one, known),
             layer=image.config.diff_ids[one.layer],
@@ -212,36 +189,6 @@ def _merged(found: Iterable[Component]) -> tuple[Component, ...]:
             paths = tuple(sorted({*first.paths, *one.paths}))
             merged[key] = replace(first, paths=paths, license=first.license or one.license)
     return tuple(merged.values())
-
-
-def _release(tree: ImageTree) -> dict[str, str]:
-    """Return what os-release(5) says."""
-    said: dict[str, str] = {}
-    for content in list(_stored(tree, _RELEASE).values())[:1]:
-        for line in content.decode("utf-8", "replace").splitlines():
-            name, _, value = line.partition("=")
-            if name in {"ID", "VERSION_ID"}:
-                try:
-                    said[name] = "".join(shlex.split(value))
-                except ValueError:
-                    continue
-    return said
-
-
-def _places(tree: ImageTree, paths: Iterable[str]) -> list[str]:
-    """Return where *paths* really are, each once, missing ones left out."""
-    found = (tree.find(path) for path in paths)
-    return list(dict.fromkeys(one.path for one in found if one is not None and one.node.kind == "file"))
-
-
-def _stored(tree: ImageTree, paths: Iterable[str]) -> dict[str, bytes]:
-    nodes = ((path, tree.get(path)) for path in _places(tree, paths))
-    return {path: node.content for path, node in nodes if node is not None and node.content is not None}
-
-
-def _text(path: str) -> str:
-    """Return *path* as text: a name need not be UTF-8."""
-    return path.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
 def _time(text: str | None) -> datetime | None:

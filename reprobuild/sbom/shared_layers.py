@@ -11,7 +11,7 @@ from reprobuild.image.index import RootLayer
 from reprobuild.image.rpm import RPM_UNREAD
 from reprobuild.image.tree import ImageTree
 from reprobuild.resolver.interpreter import is_program
-from reprobuild.sbom.inventory import is_wanted
+from reprobuild.sbom.contents import is_wanted
 from reprobuild.store import Store
 
 __all__ = ["SharedLayers"]
