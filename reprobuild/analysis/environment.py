@@ -1,42 +1,42 @@
-"""The variables of a fleet: which are the same everywhere, which vary, which some have, and whose they are."""
+"""The environment of a fleet, variable by variable: who has it, with which values, and whether the base sets it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from reprobuild.analysis.facts import ImageFacts, Setting
 
 __all__ = ["settings_of"]
 
 
-def settings_of(images: Sequence[ImageFacts]) -> tuple[Setting, ...]:
-    """Return the variables that *images* set, by name. Whether a base sets one is asked of the base."""
-    environments = [(one, dict(one.environment)) for one in images]
-    names = sorted({name for _, variables in environments for name in variables})
-    return tuple(_setting(name, environments) for name in names)
+def settings_of(images: Iterable[ImageFacts]) -> tuple[Setting, ...]:
+    """Return every variable that one of *images* sets, sorted by name.
+
+    It is of the base if the base sets it to the same value; of a connector with several images, if that is so in all.
+    """
+    values: dict[str, dict[str, set[str]]] = {}
+    origins: dict[str, dict[str, list[bool | None]]] = {}
+    connectors = set[str]()
+    for image in images:
+        connectors.add(image.connector)
+        base = image.base_environment
+        for name, value in image.environment:
+            values.setdefault(name, {}).setdefault(value, set()).add(image.connector)
+            is_of_base = None if base is None else base.get(name) == value
+            origins.setdefault(name, {}).setdefault(image.connector, []).append(is_of_base)
+    return tuple(_setting(name, values[name], origins[name], connectors) for name in sorted(values))
 
 
-def _setting(name: str, environments: Sequence[tuple[ImageFacts, Mapping[str, str]]]) -> Setting:
-    values: dict[str, list[str]] = {}
-    from_base: dict[str, bool | None] = {}
-    for image, variables in environments:
-        if name not in variables:
-            continue
-        connectors = values.setdefault(variables[name], [])
-        if image.connector not in connectors:
-            connectors.append(image.connector)
-        # Over the platforms of a connector: one that nobody could read leaves it open.
-        both = from_base.get(image.connector, True), _is_from_base(image, name, variables)
-        from_base[image.connector] = None if None in both else all(both)
-    is_common = all(name in variables for _, variables in environments)
-    spread = "specific" if not is_common else "static" if len(values) == 1 else "varying"
+def _setting(
+    name: str, values: Mapping[str, set[str]], origins: Mapping[str, Sequence[bool | None]], connectors: set[str]
+) -> Setting:
+    is_common = set().union(*values.values()) == connectors
     return Setting(
         name=name,
-        spread=spread,
+        spread="specific" if not is_common else "static" if len(values) == 1 else "varying",
         values={value: tuple(sorted(values[value])) for value in sorted(values)},
-        from_base=dict(sorted(from_base.items())),
+        from_base={connector: _of_all(origins[connector]) for connector in sorted(origins)},
     )
 
 
-def _is_from_base(image: ImageFacts, name: str, variables: Mapping[str, str]) -> bool | None:
-    if image.base_environment is None:
-        return None
-    return name in image.base_environment and image.base_environment[name] == variables[name]
+def _of_all(answers: Sequence[bool | None]) -> bool | None:
+    """Return what the images of one connector say together: no if one does, not known if one does not know."""
+    return False if False in answers else None if None in answers else True

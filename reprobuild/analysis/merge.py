@@ -1,8 +1,9 @@
 """Several reports of a fleet as one: of its Dockerfiles and of its images, or of parts that were read apart."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 
-from reprobuild.analysis.facts import DockerfileFacts, Fleet, ImageFacts, Setting, Variant
+from reprobuild.analysis.environment import settings_of
+from reprobuild.analysis.facts import DockerfileFacts, Fleet, Variant
 from reprobuild.analysis.score import scores_of
 
 __all__ = ["merged"]
@@ -21,7 +22,7 @@ def merged(fleets: Sequence[Fleet]) -> Fleet:
         dockerfiles=dockerfiles,
         variants=_variants([fleet.variants for fleet in fleets if fleet.variants], dockerfiles),
         images=images,
-        settings=_settings([fleet.settings for fleet in fleets if fleet.settings], images),
+        settings=settings_of(images),
         scores=scores_of(dockerfiles, images),
         missing=tuple(dict.fromkeys(one for fleet in fleets for one in fleet.missing)),
     )
@@ -53,35 +54,3 @@ def _variant(known: Iterable[tuple[Variant, str]], connectors: Iterable[str], mo
         text=example.text,
         differences=fitting[0].differences if fitting else (),
     )
-
-
-def _settings(given: Sequence[Sequence[Setting]], images: Sequence[ImageFacts]) -> tuple[Setting, ...]:
-    if len(given) < 2:
-        return tuple(given[0]) if given else ()
-    values: dict[str, dict[str, set[str]]] = {}
-    origins: dict[str, dict[str, list[bool | None]]] = {}
-    for image in images:
-        base = image.base_environment
-        for name, value in image.environment:
-            values.setdefault(name, {}).setdefault(value, set()).add(image.connector)
-            is_of_base = None if base is None else base.get(name) == value
-            origins.setdefault(name, {}).setdefault(image.connector, []).append(is_of_base)
-    connectors = {image.connector for image in images}
-    return tuple(_setting(name, values[name], origins[name], connectors) for name in sorted(values))
-
-
-def _setting(
-    name: str, values: Mapping[str, set[str]], origins: Mapping[str, Sequence[bool | None]], connectors: set[str]
-) -> Setting:
-    is_common = set().union(*values.values()) == connectors
-    return Setting(
-        name=name,
-        spread="specific" if not is_common else "static" if len(values) == 1 else "varying",
-        values={value: tuple(sorted(values[value])) for value in sorted(values)},
-        from_base={connector: _of_all(origins[connector]) for connector in sorted(origins)},
-    )
-
-
-def _of_all(answers: Sequence[bool | None]) -> bool | None:
-    """Return what the images of one connector say together: no if one does, not known if one does not know."""
-    return False if False in answers else None if None in answers else True
