@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from reprobuild.analysis.environment import settings_of
 from reprobuild.analysis.facts import (
     AddedPackage,
     Cause,
@@ -54,7 +55,7 @@ def fleet_of(count: int = 47) -> Fleet:
         dockerfiles=dockerfiles,
         variants=_variants(dockerfiles),
         images=images,
-        settings=_settings(images),
+        settings=settings_of(images),
         scores=scores_of(dockerfiles, images),
         missing=missing,
     )
@@ -261,31 +262,3 @@ def _layers(n: int) -> tuple[LayerSize, ...]:
         ),
     )
     return (*base, *own)
-
-
-def _settings(images: tuple[ImageFacts, ...]) -> tuple[Setting, ...]:
-    values: dict[str, dict[str, list[str]]] = {}
-    origins: dict[str, dict[str, bool | None]] = {}
-    connectors = {image.connector for image in images}
-    for image in images:
-        for name, value in image.environment:
-            members = values.setdefault(name, {}).setdefault(value, [])
-            if image.connector not in members:
-                members.append(image.connector)
-            base = image.base_environment
-            origins.setdefault(name, {})[image.connector] = None if base is None else base.get(name) == value
-    return tuple(
-        Setting(
-            name=name,
-            spread=_spread(by_value, connectors),
-            values={value: tuple(sorted(members)) for value, members in sorted(by_value.items())},
-            from_base=origins[name],
-        )
-        for name, by_value in sorted(values.items())
-    )
-
-
-def _spread(by_value: dict[str, list[str]], connectors: set[str]) -> str:
-    if {*by_value} and {one for members in by_value.values() for one in members} != connectors:
-        return "specific"
-    return "static" if len(by_value) == 1 else "varying"
