@@ -15,10 +15,17 @@ import pytest
 
 __all__ = ["Page", "page_of"]
 
-_SECONDS = "60"
+_SECONDS = "300"
 """How long a browser may live: one that hangs makes its test fail, by the end of its answers."""
 _OPTIONS = (
-    *("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--hide-scrollbars", "--window-size=1280,900"),
+    *(
+        "--headless=new",
+        "--no-sandbox",
+        "--disable-gpu",
+        "--disable-dev-shm-usage",
+        "--hide-scrollbars",
+        "--window-size=1280,900",
+    ),
     *("--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-extensions"),
     "--remote-debugging-pipe",
 )

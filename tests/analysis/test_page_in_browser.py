@@ -94,6 +94,15 @@ def test_a_name_that_is_typed_leaves_that_connector_everywhere(page: Page) -> No
     ) == ("47 connectors")
 
 
+def test_charts_keep_their_bars_under_a_filter(page: Page) -> None:
+    bars = len(shown(page, rows_of("drift")))
+    page.type("input[type=search]", "zendesk-chat")
+    assert len(shown(page, rows_of("drift"))) == bars
+    images = sum(image.connector == "source-zendesk-chat" for image in FLEET.images)
+    counts = page.value(f"{rows_of('drift')}.map((row) => +row.cells[3].textContent)")
+    assert sum(counts) == 2 * images
+
+
 def test_a_text_that_is_no_name_is_looked_for_in_the_rows(page: Page) -> None:
     page.type("input[type=search]", "LIBC6-dev")
     assert shown(page, rows_of("os-packages")) == ["libc6-dev"]
@@ -178,6 +187,14 @@ def luminance(color: str) -> float:
     parts = [int(color[place : place + 2], 16) / 255 for place in (1, 3, 5)]
     red, green, blue = (part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts)
     return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+def test_the_browser_tells_what_a_page_does(tmp_path: Path) -> None:
+    """Otherwise the tests above would prove nothing."""
+    (tmp_path / "bad.html").write_text("<img src='http://127.0.0.1:9/x.png'><script>console.log(1); throw 2</script>")
+    with page_of(tmp_path / "bad.html", tmp_path / "profile") as bad:
+        assert len(bad.requests) == 2
+        assert len(bad.complaints) >= 2
 
 
 def test_print_has_all_rows_on_paper(page: Page) -> None:

@@ -19,7 +19,8 @@
     return {
       element,
       numbers: numbers(element.dataset.s),
-      isRow: element.tagName === "TR",
+      // Charts keep all their bars, so that what the filter leaves is seen among what it takes away.
+      isRow: element.tagName === "TR" && !element.closest(".chart"),
       isPart: element.tagName === "LI" && table !== null,
       unit: table ? table.dataset.unit : "connector",
       count: element.matches("[data-n]") ? element : element.querySelector("[data-n]"),
@@ -96,7 +97,6 @@
       if (holder.isPart) holder.element.hidden = count === 0;
       if (!holder.isRow) continue;
       let shows = holder.numbers.length ? count > 0 : !isNarrowed;
-      if (holder.numbers.length === 0 && holder.count) shows = true;
       if (shows && text && (!isName || holder.numbers.length === 0)) {
         holder.text ??= holder.element.textContent.toLowerCase();
         shows = holder.text.includes(text);
