@@ -41,14 +41,15 @@ def packages_section(subjects: Subjects) -> Section:
     unread = sorted({image.connector for image in images if image.added is None})
     rows = [_row(subjects, key, members, most, total) for key, members in found.items()]
     note = element("p", f"Not compared, since their base was not read: {', '.join(unread)}.", class_="note")
-    nothing = no_rows("No OS package was found that its base has not.")
+    is_compared = any(image.added is not None for image in images)
+    words = "No OS package was found that its base has not." if is_compared else "No base was read to compare with."
     return Section(
         id="os-packages",
         title="OS packages outside the base",
         lead="Packages of dpkg, apk and rpm that an image has and its base has not, or has in another version. One "
         "that no Dockerfile installs came with a tag that has moved since, and goes with the next build.",
         body=(
-            table("OS packages outside the base", _COLUMNS, rows) if rows else nothing,
+            table("OS packages outside the base", _COLUMNS, rows) if rows else no_rows(words),
             note if unread else None,
         ),
         note=str(len(found)),

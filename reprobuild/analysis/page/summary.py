@@ -52,9 +52,10 @@ def _figures(subjects: Subjects) -> Iterator[Markup]:
         versions = sorted({one.python.found or one.python.claimed for one in fleet.images} - {""}, key=natural)
         span = f"{versions[0]} to {versions[-1]}" if len(versions) > 1 else "".join(versions) or "none was found"
         yield _figure("Versions of Python", len(versions), span)
-        added = added_packages(fleet.images)
-        holders = {image.connector for members in added.values() for image in members}
-        yield _figure("Extra OS packages", len(added), f"in {len(holders)} connector{_s(len(holders))}")
+        if any(image.added is not None for image in fleet.images):
+            added = added_packages(fleet.images)
+            holders = {image.connector for members in added.values() for image in members}
+            yield _figure("Extra OS packages", len(added), f"in {len(holders)} connector{_s(len(holders))}")
     unread = len(fleet.missing) + sum(bool(image.unread) for image in fleet.images)
     yield _figure("Missing", unread, "could not be read" if unread else "nothing of what was asked for")
 

@@ -12,7 +12,7 @@ from reprobuild.analysis.page.table import Cell, Column, Row, bar, table
 __all__ = ["natural", "versions_section"]
 
 _DIGITS = re.compile(r"(\d+)")
-_UNKNOWN = "not known"
+_UNKNOWN = "unknown"
 _TOOLS: tuple[tuple[str, Callable[[ImageFacts], Claim]], ...] = (
     ("Python", lambda image: image.python),
     ("pip", lambda image: image.pip),
