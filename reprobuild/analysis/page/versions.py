@@ -153,7 +153,10 @@ def _by_image(subjects: Subjects) -> Markup:
     ]
     return element(
         "figure",
-        element("figcaption", "Each image: what is found, and what is claimed where that is another version"),
+        element(
+            "figcaption",
+            "Each image: what is found, and what is claimed where that is another version; those that differ first",
+        ),
         table("Python, pip and setuptools of each image", columns, rows, unit="image"),
     )
 
@@ -173,4 +176,10 @@ def _best(claim: Claim) -> str:
 
 
 def _sorted(images: Iterable[ImageFacts]) -> list[ImageFacts]:
-    return sorted(images, key=lambda image: (image.connector, image.platform, image.reference))
+    """Return *images*, those first that claim other versions than they have."""
+    return sorted(images, key=lambda image: (not _is_apart(image), image.connector, image.platform, image.reference))
+
+
+def _is_apart(image: ImageFacts) -> bool:
+    claims = (claim_of(image) for _, claim_of in _TOOLS)
+    return any(claim.claimed and claim.found and claim.claimed != claim.found for claim in claims)
