@@ -79,8 +79,9 @@ def images(  # noqa: PLR0917 - options are not positional
     ] = None,
     languages: Language = None,
     support_levels: SupportLevel = None,
-    base: Annotated[
-        str | None, typer.Option("--base", metavar="REF", help="What all were built on, if nothing else says it.")
+    bases: Annotated[
+        list[str] | None,
+        typer.Option("--base", metavar="REF", help="What all were built on; of several, what fits an image's layers."),
     ] = None,
     platforms: Annotated[
         list[str] | None,
@@ -106,7 +107,7 @@ def images(  # noqa: PLR0917 - options are not positional
         lists=tuple(lists or ()),
         connectors=tuple(connectors or ()),
         wanted=Wanted(languages=tuple(languages or ()), support_levels=tuple(support_levels or ())),
-        base=base,
+        bases=tuple(bases or ()),
         platforms=tuple(platforms or ()),
     )
     fleet = read_images(request, context.obj)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from reprobuild.analysis.facts import Fleet, Missing
     from reprobuild.analysis.image_facts import Subject
 
-__all__ = ["ImagesRequest", "read_images"]
+__all__ = ["ImagesRequest", "connector_name", "read_images"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,7 +26,7 @@ class ImagesRequest:
     lists: Sequence[Path]
     connectors: Sequence[Path]
     wanted: "Wanted"
-    base: str | None
+    bases: Sequence[str]
     platforms: Sequence[str]
 
 
@@ -38,6 +38,7 @@ def read_images(request: ImagesRequest, settings: Settings) -> "Fleet":
     from dataclasses import replace
 
     from reprobuild.analysis.image_fleet import image_fleet
+    from reprobuild.analysis.image_reading import ImageReading
     from reprobuild.cli.loop import run_async
     from reprobuild.cli.origin import open_origin
     from reprobuild.cli.progress import open_display
@@ -52,28 +53,31 @@ def read_images(request: ImagesRequest, settings: Settings) -> "Fleet":
     with open_display(settings) as display:
 
         async def work() -> "Fleet":
-            return await image_fleet(
-                subjects,
-                platforms=platforms,
+            reading = ImageReading(
                 opened=lambda text: open_origin(text, settings, store, where="REF"),
                 store=store,
                 progress=display,
+                platforms=platforms,
+                bases=request.bases,
             )
+            return await image_fleet(subjects, reading, display)
 
         fleet = run_async(work, on_interrupt=display.close)
     return replace(fleet, missing=(*missing, *fleet.missing))
 
 
 def _subjects(request: ImagesRequest, settings: Settings) -> "tuple[list[Subject], list[Missing]]":
+    from reprobuild.analysis.facts import Missing
     from reprobuild.analysis.image_facts import Subject
 
     listed = [line for path in request.lists for line in _lines(settings.directory / path, str(path))]
-    subjects = [
-        Subject(connector=_name(text), reference=text, base=request.base or "")
-        for text in dict.fromkeys([*request.references, *listed])
-    ]
-    more, missing = _of_connectors(request, settings) if request.connectors else ([], [])
-    return [*subjects, *more], missing
+    subjects, missing = _of_connectors(request, settings) if request.connectors else ([], [])
+    for text in dict.fromkeys([*request.references, *listed]):
+        try:
+            subjects.append(Subject(connector=connector_name(text), reference=text))
+        except SpecificationError as error:
+            missing.append(Missing(name=text, why=error.message, hint=error.hint or ""))
+    return subjects, missing
 
 
 def _lines(path: Path, where: str) -> list[str]:
@@ -85,11 +89,11 @@ def _lines(path: Path, where: str) -> list[str]:
     return [line for line in (line.partition("#")[0].strip() for line in text.splitlines()) if line]
 
 
-def _name(text: str) -> str:
+def connector_name(text: str) -> str:
     """Return what the image is called in reports: the tag in a layout, the repository's last part in a registry."""
     if text.startswith("store:"):
         return text.removeprefix("store:")
-    reference = parse_reference(text, where="REF")
+    reference = parse_reference(text)
     if isinstance(reference, RegistryReference):
         return reference.repository.rpartition("/")[2]
     return reference.tag or Path(reference.path).name
@@ -106,7 +110,7 @@ def _of_connectors(request: ImagesRequest, settings: Settings) -> "tuple[list[Su
             missing.append(fault)
         if metadata is None or request.wanted.refuses(metadata) is not None:
             continue
-        base = request.base or metadata.base_image or _dockerfile_base(one.file.parent)
+        base = metadata.base_image or _dockerfile_base(one.file.parent)
         reference = f"{metadata.repository}:{metadata.tag}"
         subjects.append(Subject(connector=metadata.name, reference=reference, base=base))
     return subjects, missing

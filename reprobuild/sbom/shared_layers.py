@@ -1,5 +1,6 @@
 """What images that are read together share: each layer is read by one of them, and chosen from once."""
 
+import re
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 
@@ -18,8 +19,8 @@ __all__ = ["SharedLayers"]
 
 _NAMED = frozenset(RPM_UNREAD)
 """Files of which it is told that they are there."""
-_MODULE = "/os.py"
-"""By this file the standard library of a Python is found."""
+_THERE = re.compile(r"(?:.*/)?(?:os\.py|ld(?:64)?(?:-[^/]*)?\.so[^/]*)")
+"""By these a Python's standard library and its loader are found, whatever is in them."""
 
 
 class SharedLayers:
@@ -62,4 +63,4 @@ class SharedLayers:
             return await to_thread.run_sync(lambda: self._layers.tree(layers, where=where))
 
     def _matters(self, path: str) -> bool:
-        return self.is_kept(path) or is_program(path) or path in _NAMED or path.endswith(_MODULE)
+        return self.is_kept(path) or is_program(path) or path in _NAMED or _THERE.fullmatch(path) is not None
