@@ -8,7 +8,7 @@ from reprobuild.analysis.facts import DockerfileFacts
 from reprobuild.analysis.installs import Install, installs
 from reprobuild.analysis.shell_commands import commands
 
-__all__ = ["dockerfile_facts", "image_base", "is_pinned"]
+__all__ = ["dockerfile_facts", "image_base", "image_stages", "is_pinned"]
 
 _SCRATCH = "scratch"
 _SHELL = ("/bin/sh", "-c")
@@ -25,7 +25,7 @@ def is_pinned(base: str) -> bool:
 
 def image_base(dockerfile: Dockerfile) -> str:
     """Return what the last stage of *dockerfile* begins with, through stages of its own; nothing if from scratch."""
-    base = _chain(dockerfile)[0].base
+    base = image_stages(dockerfile)[0].base
     return "" if base == _SCRATCH or "$" in base else base
 
 
@@ -35,7 +35,7 @@ def dockerfile_facts(
     """Return what *dockerfile* says. *variant* and what follows it are taken as they are."""
     bases = tuple(_bases(dockerfile))
     found = [one for stage in dockerfile.stages for one in _installs(stage)]
-    chain = _chain(dockerfile)
+    chain = image_stages(dockerfile)
     image = _image(chain)
     own = [one for stage in chain for one in stage.instructions if not one.is_trigger]
     return DockerfileFacts(
@@ -75,7 +75,7 @@ def _bases(dockerfile: Dockerfile) -> Iterator[str]:
         names |= {stage.name or str(number)}
 
 
-def _chain(dockerfile: Dockerfile) -> list[Stage]:
+def image_stages(dockerfile: Dockerfile) -> list[Stage]:
     """Return the stages that the image is made of: the last one, and before it those that it begins with."""
     chain, at = [dockerfile.stages[-1]], len(dockerfile.stages) - 1
     while True:

@@ -8,7 +8,7 @@ import re
 import shlex
 from collections.abc import Iterator
 
-__all__ = ["commands"]
+__all__ = ["commands", "slices"]
 
 _ENDS = frozenset({"&&", "||", ";", "|", "&", "(", ")", "{", "}", ";;", "|&", "\n", "!"})
 _PREFIXES = frozenset({"sudo", "exec", "command", "time", "then", "do", "else", "if", "while", "until", "elif", "env"})
@@ -16,6 +16,8 @@ _ASSIGNMENT = re.compile(r"[A-Za-z_][A-Za-z0-9_]*=.*", re.DOTALL)
 _NUMBER = re.compile(r"(?<!\S)\d(?=[<>])")
 _SHELLS = frozenset({"sh", "bash", "ash", "dash", "/bin/sh", "/bin/bash", "/usr/bin/bash"})
 _DEEPEST = 4
+_QUOTED = re.compile(r"""'[^']*'|"(?:\\.|[^"\\])*\"""")
+_STRUCTURE = re.compile(r"(?:^|[\s;&|(])(?:if|for|while|until|case|function)\s|[{(]\s|\(\)|<<")
 
 
 def commands(script: str, *, depth: int = 0) -> Iterator[tuple[str, ...]]:
@@ -73,3 +75,24 @@ def _command(words: list[str], depth: int) -> Iterator[tuple[str, ...]]:
                 yield from commands(rest[here + 1], depth=depth + 1)
                 return
     yield tuple(rest)
+
+
+def slices(script: str) -> list[str]:
+    """Return the parts of *script* that ``&&``, ``;`` and line ends divide, as they stand there.
+
+    A script with a structure of its own, such as ``if``, is one part.
+    """
+    if _STRUCTURE.search(_QUOTED.sub("", script)):
+        return [script.strip()] if script.strip() else []
+    parts, part, quote, at = list[str](), "", "", 0
+    while at < len(script):
+        sign = script[at]
+        if sign == "\\" and quote != "'":
+            part, at = part + script[at : at + 2], at + 2
+            continue
+        quote = "" if sign == quote else sign if not quote and sign in "\"'" else quote
+        if not quote and (sign in ";\n" or script.startswith("&&", at)):
+            parts, part, at = [*parts, part.strip()], "", at + (2 if sign == "&" else 1)
+            continue
+        part, at = part + sign, at + 1
+    return [one for one in (*parts, part.strip()) if one]
