@@ -8,7 +8,7 @@ from reprobuild.analysis.facts import DockerfileFacts
 from reprobuild.analysis.installs import Install, installs
 from reprobuild.analysis.shell_commands import commands
 
-__all__ = ["dockerfile_facts", "image_base", "image_stages", "is_pinned"]
+__all__ = ["dockerfile_facts", "image_base", "image_installs", "image_stages", "is_pinned"]
 
 _SCRATCH = "scratch"
 _SHELL = ("/bin/sh", "-c")
@@ -112,6 +112,12 @@ def _workdir(own: list[Instruction]) -> str:
 def _with_from(stage: Stage) -> Iterator[Instruction]:
     yield Instruction(line=stage.line, keyword="FROM")
     yield from stage.instructions
+
+
+def image_installs(dockerfile: Dockerfile) -> Iterator[Install]:
+    """Yield what the stages bring in that the image of *dockerfile* is made of."""
+    for stage in image_stages(dockerfile):
+        yield from _installs(stage)
 
 
 def _installs(stage: Stage) -> Iterator[Install]:
