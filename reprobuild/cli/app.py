@@ -19,7 +19,7 @@ __all__ = ["app", "run_app"]
 
 _COMMANDS = (
     *("init", "lock", "fetch", "build", "check", "diff", "verify", "push", "pull", "copy", "sbom", "attest", "analyze"),
-    *("store", "doctor"),
+    *("migrate", "store", "doctor"),
 )
 """In the order of the help; each is a module of this package with an ``app``."""
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from reprobuild.oci.reference import FileReference
     from reprobuild.workspace import Workspace
 
-__all__ = ["BuildRequest", "run_build"]
+__all__ = ["BuildRequest", "record_outputs", "run_build"]
 
 _SHOWN = 10
 """How many names are told of what was written."""
@@ -94,7 +94,7 @@ def _finish(
 
     print_results_json(results, failures) if request.json else print_results(results, settings)
     if request.record:
-        _record(workspace, results)
+        record_outputs(workspace, results)
     if not request.json and not settings.quiet:
         print_hints(results, settings, record=request.record, words=_words(request))
     good = [result for result in results if all(image.outcome != "mismatch" for image in result.images)]
@@ -123,7 +123,7 @@ def _check_target(target: "FileReference | None", images: "Plan", connectors: in
         raise SpecificationError("it holds images of one platform only", where=str(target), hint=hint)
 
 
-def _record(workspace: "Workspace", results: Sequence["BuildResult"]) -> None:
+def record_outputs(workspace: "Workspace", results: Sequence["BuildResult"]) -> None:
     """Write new outputs into the locks, as they are by now; a mismatch is never written over."""
     from dataclasses import replace
 

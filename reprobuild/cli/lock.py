@@ -1,6 +1,5 @@
 """``reprobuild lock``: make the locks, check them, and see what has become newer."""
 
-import os
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -16,9 +15,7 @@ from reprobuild.cli.staleness import found_reasons
 if TYPE_CHECKING:
     from reprobuild.errors import ReprobuildError
     from reprobuild.failures import Failures
-    from reprobuild.lockfile import Lock
     from reprobuild.resolver.changes import Change
-    from reprobuild.resolver.update import Update, Wishes
     from reprobuild.workspace import Workspace
 
 __all__ = ["app"]
@@ -66,10 +63,11 @@ def update(  # noqa: PLR0917 - options are not positional
     if check:
         _check(workspace, chosen, json)
         return
+    from reprobuild.cli.locking import updated_lock
     from reprobuild.resolver.update import Wishes
 
     wishes = Wishes(names=chosen, upgrade=upgrade, packages=tuple(packages or ()), bases=bases)
-    new = _updated(workspace, wishes, settings, failures, jobs)
+    new = updated_lock(workspace, wishes, settings, failures, jobs)
     files: tuple[str, ...] = ()
     if not dry_run:
         from reprobuild.resolver.writing import write
@@ -140,62 +138,6 @@ def vendor(
 
     request = VendorRequest(target=target, names=tuple(names or ()), sources=sources, force=force)
     run_vendor(request, context.obj)
-
-
-def _updated(
-    workspace: "Workspace", wishes: "Wishes", settings: Settings, failures: "Failures | None", jobs: int | None
-) -> "Update":
-    """Return the new lock; nothing is written but the store."""
-    from reprobuild.cli.kit import open_executions
-    from reprobuild.cli.loop import run_async
-    from reprobuild.cli.progress import open_display
-    from reprobuild.lock_files import find_lock
-    from reprobuild.resolver.moved_tags import moved_tags
-    from reprobuild.resolver.update import update as updated
-
-    found = find_lock(workspace.root)
-    _check_packages(wishes, found.lock, workspace)
-    with open_display(settings) as display:
-
-        async def work() -> "Update":
-            store = open_store(workspace.root)
-            executions = open_executions(workspace, store, display, settings)
-            new = await updated(
-                workspace,
-                found,
-                wishes,
-                store=store,
-                progress=display,
-                executions=executions,
-                failures=failures,
-                jobs=jobs or max(2, len(os.sched_getaffinity(0))),
-            )
-            for moved in await moved_tags(workspace, new.lock, wishes.names, strict=False):
-                display.note(f"the tag of base image {moved.subject} has moved: {moved.old} → {moved.new}")
-                display.note("the lock stays as it is; `reprobuild lock update --bases` follows the tag")
-            return new
-
-        return run_async(work, on_interrupt=display.close)
-
-
-def _check_packages(wishes: "Wishes", lock: "Lock", workspace: "Workspace") -> None:
-    """Raise SpecificationError for a distribution that no lock has: a wish that would silently do nothing."""
-    from difflib import get_close_matches
-
-    from reprobuild.errors import SpecificationError
-    from reprobuild.lockfile import normal_name
-    from reprobuild.resolver.wishes import movable
-
-    names = workspace.connectors if wishes.names is None else wishes.names
-    if any(name not in lock.connectors for name in names):
-        return
-    locked = {known for name in names for known in movable(lock.connectors[name])}
-    for package in wishes.packages:
-        normal = normal_name(package)
-        if normal not in locked:
-            similar = get_close_matches(normal, locked, n=1)
-            hint = f"did you mean {similar[0]}?" if similar else "the name alone, as it stands in lock/"
-            raise SpecificationError(f"no lock has a distribution or input {package!r}", where="-P", hint=hint)
 
 
 def _check(workspace: "Workspace", chosen: Sequence[str] | None, json: bool) -> None:
