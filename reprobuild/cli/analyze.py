@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from reprobuild.cli.analysis_report import CsvFolder, Date, HtmlFile, Title
-from reprobuild.cli.completion import platform_names
+from reprobuild.cli.completion import connector_names, platform_names
 
 __all__ = ["app"]
 
@@ -113,6 +113,46 @@ def images(  # noqa: PLR0917 - options are not positional
     fleet = read_images(request, context.obj)
     show_fleet(fleet, context.obj, html=html, csv=csv, title=title, date=date, json=json)
     if not fleet.images:
+        raise typer.Exit(1)
+
+
+@app.command()
+def drift(
+    context: typer.Context,
+    a: Annotated[str, typer.Argument(metavar="A", help="An image, or a saved report.", show_default=False)],
+    b: Annotated[
+        str | None, typer.Argument(metavar="[B]", help="What it is compared with: the same.", show_default=False)
+    ] = None,
+    dockerfile: Annotated[
+        Path | None, typer.Option("--dockerfile", metavar="FILE", help="Compare A with what this Dockerfile says.")
+    ] = None,
+    lock: Annotated[
+        str | None,
+        typer.Option(
+            "--lock", metavar="NAME", help="Compare A with this connector's lock.", autocompletion=connector_names
+        ),
+    ] = None,
+    bases: Annotated[
+        list[str] | None, typer.Option("--base", metavar="REF", help="What the images were built on.")
+    ] = None,
+    platforms: Annotated[
+        list[str] | None,
+        typer.Option("--platform", metavar="P", help="Look at this platform only.", autocompletion=platform_names),
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Say what changed between two images, or two reports of a fleet, and the likely cause of each change.
+
+    A moved tag, another base, an upgrade, an edit, or only that it was built again. Exit with 1 if something changed.
+    """
+    from reprobuild.cli.drifted import DriftRequest, find_drift, print_drift
+
+    request = DriftRequest(
+        a=a, b=b, dockerfile=dockerfile, lock=lock, bases=tuple(bases or ()), platforms=tuple(platforms or ())
+    )
+    found = find_drift(request, context.obj)
+    print_drift(found, context.obj, json=json)
+    if any(one.changes for one in found.drifts) or found.only_a or found.only_b:
         raise typer.Exit(1)
 
 

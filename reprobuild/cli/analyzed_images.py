@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from reprobuild.analysis.facts import Fleet, Missing
     from reprobuild.analysis.image_facts import Subject
 
-__all__ = ["ImagesRequest", "connector_name", "read_images"]
+__all__ = ["ImagesRequest", "connector_name", "read_images", "reading_of"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +37,18 @@ def read_images(request: ImagesRequest, settings: Settings) -> "Fleet":
     """
     from dataclasses import replace
 
+    subjects, missing = _subjects(request, settings)
+    if not subjects and not missing:
+        hint = "name references, --from FILE with one a line, or --connectors FOLDER with metadata.yaml files"
+        raise SpecificationError("there is no image to look at", hint=hint)
+    fleet = reading_of(subjects, request.bases, request.platforms, settings)
+    return replace(fleet, missing=(*missing, *fleet.missing))
+
+
+def reading_of(
+    subjects: "Sequence[Subject]", bases: Sequence[str], platforms: Sequence[str], settings: Settings
+) -> "Fleet":
+    """Return what the images of *subjects* are on *platforms*, all by default; *bases*: see `ImageReading`."""
     from reprobuild.analysis.image_fleet import image_fleet
     from reprobuild.analysis.image_reading import ImageReading
     from reprobuild.cli.loop import run_async
@@ -44,11 +56,7 @@ def read_images(request: ImagesRequest, settings: Settings) -> "Fleet":
     from reprobuild.cli.progress import open_display
     from reprobuild.oci.types import parse_platform
 
-    platforms = [parse_platform(text, where="--platform") for text in request.platforms]
-    subjects, missing = _subjects(request, settings)
-    if not subjects and not missing:
-        hint = "name references, --from FILE with one a line, or --connectors FOLDER with metadata.yaml files"
-        raise SpecificationError("there is no image to look at", hint=hint)
+    wanted = [parse_platform(text, where="--platform") for text in platforms]
     store = open_store()
     with open_display(settings) as display:
 
@@ -57,13 +65,12 @@ def read_images(request: ImagesRequest, settings: Settings) -> "Fleet":
                 opened=lambda text: open_origin(text, settings, store, where="REF"),
                 store=store,
                 progress=display,
-                platforms=platforms,
-                bases=request.bases,
+                platforms=wanted,
+                bases=bases,
             )
             return await image_fleet(subjects, reading, display)
 
-        fleet = run_async(work, on_interrupt=display.close)
-    return replace(fleet, missing=(*missing, *fleet.missing))
+        return run_async(work, on_interrupt=display.close)
 
 
 def _subjects(request: ImagesRequest, settings: Settings) -> "tuple[list[Subject], list[Missing]]":
