@@ -1,0 +1,255 @@
+"""What a Dockerfile says becomes keys, hooks or notes; nothing of it is lost without a word."""
+
+from dataclasses import replace
+
+import pytest
+
+from reprobuild.analysis.dockerfile_facts import dockerfile_facts
+from reprobuild.analysis.dockerfile_reader import read_dockerfile
+from reprobuild.analysis.facts import Claim, ImageFacts, PackageFacts
+from reprobuild.analysis.migration import ConnectorContents, Migration, migration
+from reprobuild.analysis.needless import is_needless
+from reprobuild.analysis.old_image import promises_of
+from reprobuild.analysis.promises import Promises, kept_promises
+from reprobuild.analysis.setup_py import setup_requirements
+from reprobuild.analysis.shell_commands import slices
+
+CONTENTS = ConnectorContents(
+    name="source-x",
+    files=frozenset({"main.py", "main_dev.py", "setup.py", "ca.pem", "data/names.txt"}),
+    folders=frozenset({"source_x", "data", "schemas"}),
+    requires=("airbyte-cdk~=0.1",),
+    has_metadata=True,
+)
+
+
+def migrated(text: str, contents: ConnectorContents = CONTENTS) -> Migration:
+    dockerfile = read_dockerfile(f"FROM python:3.9-slim\n{text}".encode(), "Dockerfile")
+    return migration(dockerfile, dockerfile_facts(dockerfile, connector="source-x", variant=""), contents)
+
+
+PLAIN = """\
+RUN apt-get update && apt-get clean && rm -rf /var/lib/apt/lists/*
+WORKDIR /airbyte/integration_code
+COPY source_x ./source_x
+COPY main.py setup.py ./
+RUN pip install --upgrade pip && pip install .
+ENV AIRBYTE_ENTRYPOINT "python /airbyte/integration_code/main.py"
+ENTRYPOINT ["python", "/airbyte/integration_code/main.py"]
+LABEL io.airbyte.version=0.1.0
+LABEL io.airbyte.name=airbyte/source-x
+"""
+
+
+def test_the_usual_needs_nothing_but_its_requirements() -> None:
+    made = migrated(PLAIN)
+    assert (made.settings, made.hooks, made.notes) == ({"requirements": ["airbyte-cdk~=0.1"]}, {}, [])
+    assert migrated(PLAIN, replace(CONTENTS, has_own_requirements=True)).settings == {}
+
+
+def test_what_is_not_usual_is_said() -> None:
+    made = migrated(
+        PLAIN.replace("main.py", "main_dev.py")
+        + "ENV CODE_PATH=source_x A=b\nLABEL team=chat\nUSER 1000\nCOPY ca.pem /etc/ssl/ca.pem\n"
+        + "COPY data/names.txt ./data/names.txt\nCOPY schemas ./schemas\nRUN pip install httpx==0.27.0\n"
+    )
+    assert made.settings == {
+        "requirements": ["airbyte-cdk~=0.1", "httpx==0.27.0"],
+        "main": "main_dev.py",
+        "packages": ["source_x", "schemas"],
+        "include": ["data/names.txt"],
+        "user": "1000",
+        "env": {"CODE_PATH": "source_x", "A": "b"},
+        "labels": {"team": "chat"},
+        "files": {"/etc/ssl/ca.pem": "ca.pem"},
+    }
+    assert made.notes == []
+
+
+def test_another_entrypoint_and_workdir() -> None:
+    made = migrated('WORKDIR /app\nENV AIRBYTE_ENTRYPOINT="x y"\nENTRYPOINT ["x", "y"]\n')
+    assert (made.settings["entrypoint"], made.settings["workdir"]) == (["x", "y"], "/app")
+    assert "env" not in made.settings
+    assert migrated("ENTRYPOINT x y\n").settings["entrypoint"] == ["/bin/sh", "-c", "x y"]
+    assert migrated('CMD ["x"]\n').settings["entrypoint"] == ["x"]
+
+
+def test_commands_become_hooks_before_and_after_the_installation() -> None:
+    made = migrated(
+        "RUN adduser airbyte && echo a > /etc/a\nWORKDIR /airbyte/integration_code\nRUN pip install .\n"
+        "RUN chmod 755 /config; for x in 1 2; do echo $x; done\nRUN <<EOF\nmkdir /x\nEOF\n"
+    )
+    assert made.hooks == {
+        "hooks/pre-install": "#!/bin/sh\nset -eu\n# Dockerfile:2\nadduser airbyte\necho a > /etc/a\n",
+        "hooks/post-install": "#!/bin/sh\nset -eu\n# Dockerfile:5\ncd /airbyte/integration_code\n"
+        "chmod 755 /config; for x in 1 2; do echo $x; done\n# Dockerfile:6\nmkdir /x\n",
+    }
+
+
+def test_downloads_become_inputs() -> None:
+    made = migrated("ADD https://files.example/a.pem /etc/a.pem\nRUN curl -o /b https://files.example/b.txt?x=1\n")
+    assert made.settings["input"] == [
+        {"name": "a.pem", "url": "https://files.example/a.pem"},
+        {"name": "b.txt", "url": "https://files.example/b.txt?x=1"},
+    ]
+    assert "install -D -m 0644 /run/reprobuild/inputs/a.pem /etc/a.pem\n" in made.hooks["hooks/pre-install"]
+    assert [note.line for note in made.notes] == [3]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("EXPOSE 80", "EXPOSE 80"),
+        ("HEALTHCHECK CMD true", "HEALTHCHECK CMD true"),
+        ("ENV PATH=$PATH:/x", "PATH=$PATH:/x has a value that only a build knows"),
+        ("RUN apk add --no-cache gcc", "gcc is installed as an OS package"),
+        ("COPY . .", "the whole folder is copied"),
+        ("COPY gone.txt ./", "gone.txt is not in the folder"),
+        ("COPY data /etc/data", "the folder data goes to /etc/data"),
+        ("COPY --chown=1:1 ca.pem ./", "COPY with --chown=1:1"),
+        ("COPY --from=other:1 /bin/x /bin/x", "/bin/x comes out of another stage"),
+        ("ONBUILD RUN x", "a trigger for images that are built on this one"),
+        ('ENTRYPOINT ["x"]\nCMD ["y"]', 'CMD ["y"]'),
+        ("COPY <<EOF /x\nEOF", "a file is written to /x"),
+    ],
+)
+def test_what_cannot_be_carried_over_is_noted(text: str, said: str) -> None:
+    assert said in [note.text for note in migrated(f"{text}\n").notes]
+
+
+def test_builder_stages_are_the_build() -> None:
+    dockerfile = read_dockerfile(
+        b"FROM a as base\nFROM base as builder\nRUN apk add gcc\nRUN pip install --prefix=/install .\n"
+        b"FROM base\nWORKDIR /airbyte/integration_code\nCOPY --from=builder /install /usr/local\n"
+        b"COPY --from=builder /usr/share/zoneinfo/Etc/UTC /etc/localtime\nRUN echo 'Etc/UTC' > /etc/timezone\n"
+        b'ENTRYPOINT ["python", "/airbyte/integration_code/main.py"]\n',
+        "Dockerfile",
+    )
+    made = migration(dockerfile, dockerfile_facts(dockerfile, connector="source-x", variant=""), CONTENTS, base="b")
+    assert (made.settings, made.hooks, made.notes) == (
+        {"base": "b", "requirements": ["airbyte-cdk~=0.1"]},
+        {},
+        [],
+    )
+
+
+@pytest.mark.parametrize(
+    ("script", "parts"),
+    [
+        ("a && b; c\nd", ["a", "b", "c", "d"]),
+        ("echo 'a && b' \"c;d\" \\; e", ["echo 'a && b' \"c;d\" \\; e"]),
+        ("if a; then b; fi", ["if a; then b; fi"]),
+        ("a | b || c && d", ["a | b || c", "d"]),
+        ("", []),
+    ],
+)
+def test_slices(script: str, parts: list[str]) -> None:
+    assert slices(script) == parts
+
+
+@pytest.mark.parametrize(
+    ("script", "expected"),
+    [
+        ("echo x > /etc/timezone", True),
+        ("echo x > /etc/x", False),
+        ("echo x", True),
+        ("ln -sf /usr/share/zoneinfo/Etc/UTC /etc/localtime", True),
+        ("rm -rf /var/lib/apt/lists/* /tmp/x", True),
+        ("rm -rf /etc/x", False),
+        ("mkdir -p /airbyte/integration_code", True),
+        ("mkdir /config", False),
+        ("python3 -m pip check", True),
+        ("apt-get clean 2>&1 >/dev/null", True),
+        ("true", True),
+    ],
+)
+def test_needless(script: str, expected: bool) -> None:
+    assert is_needless(script, "/airbyte/integration_code") is expected
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ('setup(install_requires=["a", "b>1"])', ("a", "b>1")),
+        ('M = ["a"]\nsetuptools.setup(install_requires=M + ["b"])', ("a", "b")),
+        ("M: list[str] = ['a']\nsetup(name='x', install_requires=M)", ("a",)),
+        ("setup(name='x')", ()),
+        ("setup(install_requires=open('r.txt').readlines())", None),
+        ("setup(**options)", None),
+        ("M = ['a']\nM = f()\nsetup(install_requires=M)", None),
+        ("setup(install_requires=['a', b])", None),
+        ("def (", None),
+        ("x = 1", None),
+        ("\0", None),
+    ],
+)
+def test_what_setup_py_requires(text: str, found: tuple[str, ...] | None) -> None:
+    assert setup_requirements(text) == found
+
+
+IMAGE = ImageFacts(
+    connector="source-x",
+    reference="store:source-x",
+    digest="",
+    platform="linux/amd64",
+    environment=(("A", "1"), ("B", "x=y\nz")),
+    entrypoint=("python", "/main.py"),
+    labels={"l": "1"},
+    workdir="/w",
+    timezone="UTC",
+    python=Claim(found="3.11.2"),
+    distributions=(PackageFacts(kind="pypi", name="alpha", version="1.1"),),
+    os_packages=(PackageFacts(kind="deb", name="bash", version="5"),),
+)
+KEPT = Promises(
+    entrypoint=("python", "/main.py"),
+    workdir="/w",
+    user="root",
+    timezone="UTC",
+    environment={"A": "1", "B": "x=y\nz"},
+    labels={"l": "1", "io.airbyte.version": "0"},
+    os_packages=("bash=5.1",),
+    distributions={"alpha": "1.1"},
+)
+
+
+def test_an_image_that_keeps_all() -> None:
+    assert [one for one in kept_promises(KEPT, IMAGE, own="source-x") if one.verdict != "kept"] == []
+
+
+@pytest.mark.parametrize(
+    ("change", "what", "verdict", "broken"),
+    [
+        ({"environment": {"A": "2"}}, "variable A", "changed", True),
+        ({"environment": {"C": "2"}}, "variable C", "lost", True),
+        ({"environment": {"PYTHON_VERSION": "3.9"}}, "variable PYTHON_VERSION", "lost", False),
+        ({"entrypoint": ("x",)}, "entrypoint", "changed", True),
+        ({"command": ("x",)}, "command", "lost", True),
+        ({"workdir": ""}, "working directory", "changed", True),
+        ({"user": "1000"}, "user", "changed", True),
+        ({"timezone": "Europe/Paris"}, "timezone", "changed", True),
+        ({"labels": {"m": "1"}}, "label m", "lost", True),
+        ({"os_packages": ("gcc",)}, "OS package gcc", "lost", True),
+        ({"distributions": {"alpha": "1.0"}}, "distribution alpha", "changed", False),
+        ({"distributions": {"beta": "1.0"}}, "distribution beta", "lost", True),
+        ({"distributions": {"pip": "1.0", "source-x": "1"}}, "distribution pip", "lost", False),
+        ({"python": "3.9.11"}, "Python", "changed", False),
+        ({"downloads": ("https://files.example/x",)}, "download https://files.example/x", "lost", True),
+    ],
+)
+def test_a_promise_that_is_not_kept(change: dict[str, object], what: str, verdict: str, broken: bool) -> None:
+    found = {one.what: one for one in kept_promises(replace(KEPT, **change), IMAGE, own="source-x")}
+    assert (found[what].verdict, found[what].is_broken) == (verdict, broken)
+
+
+def test_the_published_image_has_the_last_word() -> None:
+    dockerfile = read_dockerfile(
+        b"FROM a\nENV A=old PATH=$PATH:/x\nENV D=only\nLABEL k=v\nRUN apt-get install gcc\n", "x"
+    )
+    facts = dockerfile_facts(dockerfile, connector="source-x", variant="")
+    alone = promises_of(dockerfile, facts, None)
+    assert (alone.environment, alone.os_packages) == ({"A": "old", "D": "only"}, ("gcc",))
+    both = promises_of(dockerfile, facts, replace(IMAGE, base_environment={"B": "x=y\nz"}))
+    assert both.environment == {"A": "1", "D": "only"}
+    assert both.labels == {"k": "v", "l": "1"}
+    assert promises_of(None, None, IMAGE).environment == {"A": "1", "B": "x=y\nz"}
