@@ -95,6 +95,6 @@ def _contents(folder: Path, name: str, project: Project, metadata: Metadata | No
         folders=frozenset(folders),
         requires=requires,
         has_own_requirements=is_own or (folder / REQUIREMENTS_TXT).is_file(),
-        has_metadata=metadata is not None,
+        labels=metadata.labels if metadata else {},
         main=main or "main.py",
     )

@@ -19,7 +19,7 @@ from reprobuild.workspace.types import DEFAULT_WORKDIR
 
 __all__ = ["ConnectorContents", "Migration", "Note", "migration"]
 
-_DERIVED = frozenset({"io.airbyte.version", "io.airbyte.name"})
+_VERSION = "io.airbyte.version"
 _TOOLS = frozenset({"pip", "setuptools", "wheel", "uv", "poetry"})
 _SETUP = frozenset({"setup.py", "setup.cfg", "requirements.txt", "pyproject.toml", "poetry.lock", "README.md"})
 _ZONE = "usr/share/zoneinfo"
@@ -30,7 +30,7 @@ _INPUTS = "/run/reprobuild/inputs"
 class ConnectorContents:
     """What a connector's folder has: *files* and *folders*, relative; what it *requires*, None if nobody can tell.
 
-    *main* is the file that is copied if nothing else is said. With metadata, labels are derived.
+    *main* is the file that is copied if nothing else is said, *labels* are those that metadata gives.
     """
 
     name: str
@@ -39,7 +39,7 @@ class ConnectorContents:
     requires: tuple[str, ...] | None
     has_own_requirements: bool = False
     """Whether *requires* stands where a build finds it."""
-    has_metadata: bool = False
+    labels: Mapping[str, str] = field(default_factory=dict)
     main: str = "main.py"
 
 
@@ -111,7 +111,10 @@ class _Walk:
         elif one.keyword == "ENV":
             self.env(one)
         elif one.keyword == "LABEL":
-            labels = {name: value for name, value in one.pairs if not (name in _DERIVED and self.contents.has_metadata)}
+            derived = self.contents.labels
+            labels = {name: value for name, value in one.pairs if derived.get(name) != value}
+            if _VERSION in derived:
+                labels.pop(_VERSION, None)
             self.merge("labels", labels)
         elif one.keyword not in {"ARG", "ENTRYPOINT", "MAINTAINER", "SHELL"}:
             self.rarer(one)

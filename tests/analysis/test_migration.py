@@ -19,7 +19,7 @@ CONTENTS = ConnectorContents(
     files=frozenset({"main.py", "main_dev.py", "setup.py", "ca.pem", "data/names.txt"}),
     folders=frozenset({"source_x", "data", "schemas"}),
     requires=("airbyte-cdk~=0.1",),
-    has_metadata=True,
+    labels={"io.airbyte.name": "airbyte/source-x", "io.airbyte.version": "0.2.0"},
 )
 
 
@@ -64,6 +64,13 @@ def test_what_is_not_usual_is_said() -> None:
         "files": {"/etc/ssl/ca.pem": "ca.pem"},
     }
     assert made.notes == []
+
+
+def test_labels_that_metadata_does_not_give() -> None:
+    label = "LABEL io.airbyte.name=airbyte/other\nLABEL io.airbyte.version=0.1.0\n"
+    assert migrated(label).settings["labels"] == {"io.airbyte.name": "airbyte/other"}
+    alone = migrated(label, replace(CONTENTS, labels={})).settings["labels"]
+    assert alone == {"io.airbyte.name": "airbyte/other", "io.airbyte.version": "0.1.0"}
 
 
 def test_another_entrypoint_and_workdir() -> None:
