@@ -3,11 +3,14 @@
 Built by buildah from Dockerfiles, packages by dpkg, distributions by pip; pushed to a real registry.
 """
 
+import ensurepip
+import json
 import os
 import shutil
 import subprocess
-import sys
-from collections.abc import Mapping, Sequence
+import zipfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,7 +18,7 @@ import pytest
 
 from tests.resolver.loopback_index import wheel_bytes
 
-__all__ = ["EXTRAS", "NOTE", "Connector", "Workshop", "make_fleet"]
+__all__ = ["EXTRAS", "NOTE", "Connector", "Workshop", "listed_by_dpkg", "listed_by_pip", "make_fleet"]
 
 EXTRAS = ("libc6-dev", "linux-libc-dev", "libcrypt-dev", "libnsl-dev", "libtirpc-dev", "rpcsvc-proto", "libc-dev-bin")
 """What the base had before its tag moved."""
@@ -34,14 +37,17 @@ CMD ["python3"]
 _CONNECTOR = """\
 FROM {base}
 WORKDIR /airbyte/integration_code
-COPY wheels /wheels
-RUN python3 -m pip install {options} --find-links /wheels greeting=={greeting} && rm -r /wheels
-COPY {snake} ./{snake}
+{install}COPY {snake} ./{snake}
 COPY main.py ./
 {more}ENV AIRBYTE_ENTRYPOINT "python /airbyte/integration_code/{main}"
 ENTRYPOINT ["python", "/airbyte/integration_code/{main}"]
 LABEL io.airbyte.version={version}
 LABEL io.airbyte.name=airbyte/{name}
+"""
+_INSTALL = """\
+COPY wheels /wheels
+RUN python3 -m pip install --no-index --no-cache-dir --break-system-packages --find-links /wheels \\
+    greeting=={greeting} && rm -r /wheels
 """
 _METADATA = """\
 data:
@@ -55,11 +61,14 @@ data:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Connector:
-    """A connector to build. *packages* are installed by dpkg, *variables* set by the Dockerfile."""
+    """A connector to build. *packages* are installed by dpkg, *variables* set by the Dockerfile.
+
+    *greeting* is the version of a distribution that pip installs, which takes some seconds; nothing by default.
+    """
 
     name: str
     version: str = "1.0.0"
-    greeting: str = "1.0"
+    greeting: str = ""
     main: str = "main.py"
     packages: Sequence[str] = ()
     variables: Mapping[str, str] = field(default_factory=dict)
@@ -70,11 +79,10 @@ class Connector:
         snake = self.name.replace("-", "_")
         return _CONNECTOR.format(
             base=base,
-            options="--no-index --no-cache-dir --break-system-packages",
+            install=_INSTALL.format(greeting=self.greeting) if self.greeting else "",
             snake=snake,
             name=self.name,
             version=self.version,
-            greeting=self.greeting,
             main=self.main,
             more=more,
         )
@@ -117,37 +125,26 @@ class Workshop:
             else:
                 place.write_bytes(content)
         (context / "Dockerfile").write_text(dockerfile, encoding="utf-8")
-        self.buildah("build", "--quiet", "--layers", "--network=none", "--pull=never", "--tag", name, context)
+        self.buildah("build", "--quiet", "--layers=false", "--network=none", "--pull=never", "--tag", name, context)
 
     def install(self, name: str, packages: Sequence[str], variables: Mapping[str, str] | None = None) -> None:
         """Install *packages*, with files of their own, in the image *name*, by dpkg."""
         container = self.buildah("from", "--pull-never", name).strip()
-        root = self.buildah("mount", container).strip()
         if packages:
-            _dpkg(Path(root), [_package(self.folder / "debs", one) for one in packages])
+            root = Path(self.buildah("mount", container).strip())
+            _dpkg(root, [_package(self.folder / "debs", one) for one in packages])
         for key, value in (variables or {}).items():
             self.buildah("config", "--env", f"{key}={value}", container)
         self.buildah("commit", "--quiet", "--rm", container, name)
 
-    def inside(self, name: str, *command: str) -> str:
-        """Return what *command* prints in a container of the image *name*."""
+    @contextmanager
+    def mounted(self, name: str) -> Iterator[Path]:
+        """Have the files of the image *name* in a folder, for the block."""
         container = self.buildah("from", "--pull-never", name).strip()
         try:
-            return self.buildah("run", "--network=none", container, "--", *command)
+            yield Path(self.buildah("mount", container).strip())
         finally:
             self.buildah("rm", container)
-
-    def listed_by_dpkg(self, name: str) -> set[tuple[str, str, str]]:
-        """Return what dpkg-query says is installed in the image *name*: name, version, architecture."""
-        container = self.buildah("from", "--pull-never", name).strip()
-        try:
-            root = self.buildah("mount", container).strip()
-            form = "${db:Status-Status} ${Package} ${Version} ${Architecture}\n"
-            said = _run(["dpkg-query", f"--admindir={root}/var/lib/dpkg", "--show", "--showformat", form])
-        finally:
-            self.buildah("rm", container)
-        rows = [line.split(" ") for line in said.splitlines()]
-        return {(name, version, architecture) for state, name, version, architecture in rows if state == "installed"}
 
     def push(self, name: str, reference: str) -> None:
         self.buildah("push", "--quiet", "--tls-verify=false", name, f"docker://{reference}")
@@ -163,10 +160,12 @@ class Workshop:
     def make_connector(self, name: str, one: Connector, base: str) -> None:
         """Build *one* on the local image *base*, as the image *name*."""
         files: dict[str, bytes | Path] = {
-            f"wheels/greeting-{one.greeting}-py3-none-any.whl": wheel_bytes("greeting", one.greeting),
             f"{one.name.replace('-', '_')}/__init__.py": b"",
             "main.py": b"print('hello')\n",
         }
+        if one.greeting:
+            wheel = wheel_bytes("greeting", one.greeting)
+            files[f"wheels/greeting-{one.greeting}-py3-none-any.whl"] = wheel
         self.build(name, one.dockerfile(base), files)
 
     def make(self, one: Connector, base: str) -> None:
@@ -209,20 +208,46 @@ def make_fleet(
     return shop
 
 
+def listed_by_dpkg(root: Path) -> set[tuple[str, str, str]]:
+    """Return what dpkg-query says is installed in *root*: name, version, architecture."""
+    form = "${db:Status-Status} ${Package} ${Version} ${Architecture}\n"
+    said = _run(["dpkg-query", f"--admindir={root}/var/lib/dpkg", "--show", "--showformat", form])
+    rows = [line.split(" ") for line in said.splitlines()]
+    return {(name, version, architecture) for state, name, version, architecture in rows if state == "installed"}
+
+
+def listed_by_pip(root: Path) -> set[tuple[str, str]]:
+    """Return what pip, run in *root*, lists: names as they are written, and versions."""
+    command: list[str | Path] = [
+        "chroot",
+        root,
+        "python3",
+        "-m",
+        "pip",
+        "list",
+        "--format=json",
+        "--disable-pip-version-check",
+    ]
+    return {(one["name"], one["version"]) for one in json.loads(_run(command, {"PATH": "/usr/bin:/usr/sbin"}))}
+
+
 def _write_pip(site: Path, version: str) -> None:
     """Write a pip that works, and says that it is *version*, into *site*."""
-    whole = site.with_name("environment")
-    if not whole.is_dir():
-        _run([sys.executable, "-m", "venv", whole])
-    (found,) = whole.glob("lib/python3*/site-packages")
-    (metadata,) = found.glob("pip-*.dist-info")
-    old = metadata.name.removeprefix("pip-").removesuffix(".dist-info")
-    site.mkdir()
-    ignored = shutil.ignore_patterns("__pycache__")
-    shutil.copytree(found / "pip", site / "pip", ignore=ignored)
-    shutil.copytree(metadata, site / f"pip-{version}.dist-info")
-    for path in (site / "pip" / "__init__.py", site / f"pip-{version}.dist-info" / "METADATA"):
+    wheel = _pip_wheel()
+    old = wheel.name.split("-")[1]
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(site)
+    metadata = (site / f"pip-{old}.dist-info").rename(site / f"pip-{version}.dist-info")
+    for path in (site / "pip" / "__init__.py", metadata / "METADATA"):
         path.write_text(path.read_text().replace(old, version, 1))
+
+
+def _pip_wheel() -> Path:
+    """Return the pip that this Python brings along: for its own ensurepip, or where Debian has it."""
+    for folder in (Path(ensurepip.__file__).parent / "_bundled", Path("/usr/share/python-wheels")):
+        for wheel in sorted(folder.glob("pip-*.whl")):
+            return wheel
+    pytest.fail("this Python brings no pip along: install python3-venv")
 
 
 def _package(folder: Path, name: str) -> Path:
