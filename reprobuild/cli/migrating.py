@@ -84,12 +84,14 @@ def _held(
         hint = "give --against an image that can be read, or --dockerfile"
         raise SpecificationError("there is nothing to hold the new image against", where=source.label, hint=hint)
     inputs = [one.url for one in workspace.connectors[source.name].inputs if one.url]
+    image = old.images[0].reference if old.images else ""
     outcome = Outcome(
         name=source.name,
         files=tuple(path.relative_to(workspace.root).as_posix() for path in files),
         notes=tuple(notes),
         dockerfile=source.label if source.facts is not None else "",
-        image=old.images[0].reference if old.images else "",
+        image=image,
+        causes=_causes(image, source.name, settings) if image else "",
         missing=old.missing,
         promises=held_against(
             promised or {"": promises_of(source.dockerfile, source.facts, None)},
@@ -233,6 +235,18 @@ def _images(
             return found[0], found[1]
 
         return run_async(work, on_interrupt=display.close)
+
+
+def _causes(image: str, name: str, settings: Settings) -> str:
+    """Return why the files and the config of the new image are others than those of *image*."""
+    from reprobuild.cli.comparing import compared
+    from reprobuild.cli.differences import counted_causes
+    from reprobuild.errors import ReprobuildError
+
+    try:
+        return counted_causes(compared((image, f"store:{name}"), (), full=False, settings=settings))
+    except ReprobuildError as error:
+        return f"not known: {error.message}"
 
 
 def _show(files: dict[Path, str], root: Path, notes: "Sequence[Note]", source: "ConnectorSource") -> None:

@@ -21,13 +21,17 @@ _LONGEST = 80
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """*dockerfile* and *image* are what the new image was held against, or empty; *missing*, what could not be read."""
+    """*dockerfile* and *image* are what the new image was held against, or empty; *missing*, what could not be read.
+
+    *causes* are those of the differences from *image*, counted.
+    """
 
     name: str
     files: Sequence[str]
     notes: "Sequence[Note]"
     dockerfile: str
     image: str
+    causes: str
     missing: Sequence[Missing]
     promises: Sequence[Promise]
 
@@ -59,6 +63,8 @@ def print_outcome(outcome: Outcome, settings: Settings) -> None:
         say(f"{word}  {plain(one.what):<{min(width, 48)}}  {plain(_values(one))}".rstrip())
     sys.stdout.flush()
     if not settings.quiet:
+        if outcome.causes:
+            tell(plain(f"differs from {outcome.image}: {outcome.causes}"))
         tell(plain(_summary(outcome)))
 
 
@@ -71,6 +77,7 @@ def print_outcome_json(outcome: Outcome) -> None:
             "notes": [{"line": one.line, "text": one.text, "hint": one.hint} for one in outcome.notes],
             "dockerfile": outcome.dockerfile,
             "image": outcome.image,
+            "causes": outcome.causes,
             "missing": [{"name": one.name, "why": one.why} for one in outcome.missing],
             "promises": [
                 {

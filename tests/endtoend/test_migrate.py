@@ -142,6 +142,7 @@ def test_the_published_image_counts(fleet: Fleet) -> None:
     found = {one["what"]: one for one in done.json["promises"]}
     assert found["Python"]["verdict"] == found["OS package bash"]["verdict"] == "kept"
     assert done.json["image"] == good
+    assert "history (" in done.json["causes"]
     bad = old_image(fleet, "bad", env="MODE=a=b", label="team=chat", user="nobody", **same)
     done = fleet.migrate(name, "--against", bad, "--check")
     assert done.code == 1, done.err + done.out
