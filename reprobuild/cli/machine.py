@@ -12,6 +12,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from reprobuild.cli.dagger_finding import dagger_finding
 from reprobuild.cli.finding import Finding, Mark
 from reprobuild.cli.output import size
 from reprobuild.errors import ReprobuildError
@@ -37,6 +38,7 @@ def machine_findings(directory: Path) -> Iterator[Finding]:
     yield from _docker()
     yield _clients()
     yield _sandbox()
+    yield dagger_finding(os.environ)
 
 
 def _python() -> Finding:

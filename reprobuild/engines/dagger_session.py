@@ -2,6 +2,7 @@
 
 import asyncio
 import io
+import os
 import re
 from collections import deque
 from collections.abc import Callable, Iterable
@@ -10,6 +11,7 @@ from importlib.metadata import version
 from typing import Any, TextIO, cast
 
 import anyio
+import anyio.abc
 import dagger
 import httpx
 
@@ -21,6 +23,8 @@ _HOW = (
     "start an engine (docs/how-to/dagger.md): where Docker runs, Dagger does that itself; another one is named with "
     "_EXPERIMENTAL_DAGGER_RUNNER_HOST; or use --engine embedded"
 )
+_RUNNER = "_EXPERIMENTAL_DAGGER_RUNNER_HOST"
+_KNOCKING = 20
 _SECONDS = 600
 """To connect: an engine that is not there yet may have to be pulled."""
 _FULL = ("no space left on device", "disk quota exceeded")
@@ -58,6 +62,7 @@ class DaggerSession:
         loop = asyncio.get_running_loop()
         said = _Said(log, loop)
         try:
+            await _knock(os.environ.get(_RUNNER, ""))
             config = dagger.Config(log_output=cast("TextIO", said), retry=None)
             async with dagger.Connection(config) as client:
                 with anyio.fail_after(_SECONDS):
@@ -119,6 +124,23 @@ def failed_query(error: Exception, *, where: str) -> ReprobuildError:
         message = f"the Dagger engine does not allow insecure root capabilities, which isolate a program: {text}"
         return MachineError(message, where=where, hint=hint)
     return MachineError(f"the Dagger engine could not do it: {text}", where=where, hint="see its log")
+
+
+async def _knock(engine: str) -> None:
+    """Raise MachineError if nobody listens at *engine*, an address: Dagger would try again for many minutes."""
+    kind, _, place = engine.partition("://")
+    if kind not in {"unix", "tcp"} or os.environ.get("DAGGER_SESSION_PORT"):
+        return
+    try:
+        with anyio.fail_after(_KNOCKING):
+            if kind == "unix":
+                stream: anyio.abc.ByteStream = await anyio.connect_unix(place)
+            else:
+                host, _, port = place.partition("?")[0].rpartition(":")
+                stream = await anyio.connect_tcp(host.strip("[]"), int(port))
+    except (OSError, TimeoutError, ValueError) as error:
+        raise MachineError(f"no Dagger engine answers at {engine}: {error}", where=_RUNNER, hint=_HOW) from error
+    await stream.aclose()
 
 
 def _check_version(engine: str) -> None:
