@@ -11,9 +11,11 @@ from reprobuild.cli.supply import supply_documents
 from reprobuild.errors import ReprobuildError
 from reprobuild.lockfile import Lock
 from reprobuild.progress import Progress
-from reprobuild.resolver.fetch import fetch_base, fetch_wheels, needed_wheels
+from reprobuild.resolver.base_fetch import fetch_base
 from reprobuild.resolver.inputs import supply_inputs
+from reprobuild.resolver.needed_wheels import needed_wheels
 from reprobuild.resolver.sdist_supply import supply_sources
+from reprobuild.resolver.wheel_fetch import fetch_wheels
 from reprobuild.store import Store
 from reprobuild.verify.rebuild import ImageName, Obstacle
 

@@ -11,8 +11,10 @@ from reprobuild.lockfile import Lock
 from reprobuild.oci.open import open_source
 from reprobuild.oci.reference import RegistryReference, parse_reference
 from reprobuild.progress import Progress
-from reprobuild.resolver.fetch import fetch_base, fetch_wheels, needed_wheels
+from reprobuild.resolver.base_fetch import fetch_base
 from reprobuild.resolver.inputs import supply_inputs
+from reprobuild.resolver.needed_wheels import needed_wheels
+from reprobuild.resolver.wheel_fetch import fetch_wheels
 from reprobuild.store import Store
 
 if TYPE_CHECKING:

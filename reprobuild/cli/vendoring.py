@@ -84,8 +84,8 @@ async def _vendor(
 async def _needed(
     workspace: "Workspace", lock: "Lock", chosen: Sequence[str], store: Store, display: "Display", *, sources: bool
 ) -> "set[Digest]":
-    from reprobuild.resolver.fetch import needed_wheels
     from reprobuild.resolver.needed_blobs import needed_blobs
+    from reprobuild.resolver.needed_wheels import needed_wheels
     from reprobuild.resolver.sdist_supply import supply_sources
 
     blobs = set(needed_blobs(workspace, lock, chosen, store))

@@ -9,7 +9,7 @@ from reprobuild.errors import LockError
 from reprobuild.lockfile import BaseImage, Wheel, normal_name
 from reprobuild.progress import Progress
 from reprobuild.resolver.distributions import Wanted, resolve
-from reprobuild.resolver.fetch import download
+from reprobuild.resolver.wheel_fetch import download
 from reprobuild.store import Store
 from reprobuild.target import Target
 

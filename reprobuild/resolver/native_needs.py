@@ -13,8 +13,8 @@ from reprobuild.image.shared_object import SharedObject
 from reprobuild.lockfile import BaseImage, ConnectorLock, Wheel
 from reprobuild.oci.types import Platform
 from reprobuild.progress import Progress
+from reprobuild.resolver.base_fetch import fetch_base
 from reprobuild.resolver.base_libraries import base_libraries, remembered_libraries
-from reprobuild.resolver.fetch import fetch_base
 from reprobuild.resolver.library_packages import package_with
 from reprobuild.resolver.needs import BaseLibraries, Missing, missing
 from reprobuild.resolver.wheel_elf import remembered_objects, wheel_objects

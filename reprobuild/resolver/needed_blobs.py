@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from reprobuild.canonical import Digest
 from reprobuild.lockfile import BaseImage, Lock
 from reprobuild.oci.types import parse_manifest
-from reprobuild.resolver.fetch import needed_wheels
+from reprobuild.resolver.needed_wheels import needed_wheels
 from reprobuild.store import Store
 
 if TYPE_CHECKING:

@@ -11,12 +11,14 @@ from reprobuild.canonical import Digest
 from reprobuild.errors import ContentError, LockError
 from reprobuild.lockfile import BASE_LOCK, BaseImage, Lock, Sdist, Wheel
 from reprobuild.progress import Progress
-from reprobuild.resolver.fetch import Needed, download, fetch_base, fetch_wheels
+from reprobuild.resolver.base_fetch import fetch_base
 from reprobuild.resolver.host import native
 from reprobuild.resolver.locked_sdist import required_wheels
+from reprobuild.resolver.needed_wheels import Needed
 from reprobuild.resolver.offers import Offer
 from reprobuild.resolver.placing import take
 from reprobuild.resolver.uv import Question, Unresolved, ask
+from reprobuild.resolver.wheel_fetch import download, fetch_wheels
 from reprobuild.store import Store
 from reprobuild.target import Target
 

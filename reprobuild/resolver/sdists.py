@@ -16,14 +16,15 @@ from reprobuild.lockfile import BaseImage, ConnectorLock, Lock, Package, Sdist, 
 from reprobuild.oci.types import Platform
 from reprobuild.progress import Progress
 from reprobuild.resolver.agreement import Choice
+from reprobuild.resolver.base_fetch import fetch_base
 from reprobuild.resolver.build_requirements import BuildRequirements
 from reprobuild.resolver.distributions import Wanted, resolve
-from reprobuild.resolver.fetch import download, fetch_base, fetch_wheels
 from reprobuild.resolver.host import build_order
 from reprobuild.resolver.locked_sdist import builder_of, check_builder, required_wheels, stale_sdist
 from reprobuild.resolver.offers import Offer, best_offer
 from reprobuild.resolver.sdist_supply import needed_requirements
 from reprobuild.resolver.stand_ins import Source, StandIns
+from reprobuild.resolver.wheel_fetch import download, fetch_wheels
 from reprobuild.resolver.wishes import Wishes
 from reprobuild.store import Store
 from reprobuild.target import Target

@@ -17,13 +17,13 @@ from reprobuild.resolver.changes import Change, base_changes, connector_changes,
 from reprobuild.resolver.choosing import choices_of
 from reprobuild.resolver.conflicts import check_conflicts
 from reprobuild.resolver.distributions import Wanted, resolve
-from reprobuild.resolver.fetch import download
 from reprobuild.resolver.freshness import Pins, base_platforms
 from reprobuild.resolver.inputs import lock_inputs
 from reprobuild.resolver.locked_sdist import builder_of
 from reprobuild.resolver.native_needs import check_needs
 from reprobuild.resolver.pin_files import load_pins
 from reprobuild.resolver.update_run import PARALLEL, Run, targets_of
+from reprobuild.resolver.wheel_fetch import download
 from reprobuild.resolver.wheel_paths import WheelPaths
 from reprobuild.resolver.wishes import Wishes, idle_wishes
 from reprobuild.store import Store

@@ -15,10 +15,12 @@ from reprobuild.lock_files import Found
 from reprobuild.lockfile import BaseImage, Lock
 from reprobuild.oci.layout import write_layout
 from reprobuild.oci.types import parse_index
+from reprobuild.resolver.base_fetch import fetch_base
 from reprobuild.resolver.fetch import fetch as fetch_all
-from reprobuild.resolver.fetch import fetch_base, fetch_wheels, needed_wheels
+from reprobuild.resolver.needed_wheels import needed_wheels
 from reprobuild.resolver.placing import WHEELS, place
 from reprobuild.resolver.update import Wishes, update
+from reprobuild.resolver.wheel_fetch import fetch_wheels
 from reprobuild.resolver.writing import write
 from reprobuild.store import Store
 from reprobuild.workspace import Workspace
