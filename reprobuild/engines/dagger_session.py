@@ -6,6 +6,7 @@ import os
 import re
 from collections import deque
 from collections.abc import Callable, Iterable
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from typing import Any, TextIO, cast
@@ -15,6 +16,7 @@ import anyio.abc
 import dagger
 import httpx
 
+from reprobuild.engines.dagger_command_line import COMMAND_LINE, dagger_session
 from reprobuild.errors import MachineError, NetworkError, ReprobuildError
 
 __all__ = ["DaggerSession", "failed_query"]
@@ -23,6 +25,7 @@ _HOW = (
     "start an engine (docs/how-to/dagger.md): where Docker runs, Dagger does that itself; another one is named with "
     "_EXPERIMENTAL_DAGGER_RUNNER_HOST; or use --engine embedded"
 )
+_SESSION = "DAGGER_SESSION_PORT"
 _RUNNER = "_EXPERIMENTAL_DAGGER_RUNNER_HOST"
 _KNOCKING = 20
 _SECONDS = 600
@@ -64,8 +67,12 @@ class DaggerSession:
         try:
             await _knock(os.environ.get(_RUNNER, ""))
             config = dagger.Config(log_output=cast("TextIO", said), retry=None)
-            async with dagger.Connection(config) as client:
-                with anyio.fail_after(_SECONDS):
+            async with AsyncExitStack() as stack:
+                async with asyncio.timeout(_SECONDS):
+                    program = os.environ.get(COMMAND_LINE)
+                    if program and not os.environ.get(_SESSION):
+                        await stack.enter_async_context(dagger_session(program, said.take))
+                    client = await stack.enter_async_context(dagger.Connection(config))
                     _check_version(await client.version())
                 ready.set_result(client)
                 await asyncio.Event().wait()
@@ -100,11 +107,15 @@ class _Said(io.TextIOBase):
 
     def writelines(self, lines: Iterable[str], /) -> None:  # type: ignore[override]
         for line in lines:
-            plain = _ESCAPE.sub("", line).rstrip()
-            if plain:
-                self._last.append(plain)
-                if self._told is not None and not self._loop.is_closed():
-                    self._loop.call_soon_threadsafe(self._told, f"dagger: {plain}")
+            if not self._loop.is_closed():
+                self._loop.call_soon_threadsafe(self.take, line)
+
+    def take(self, line: str) -> None:
+        """Take a line, in the thread of the loop."""
+        if plain := _ESCAPE.sub("", line).rstrip():
+            self._last.append(plain)
+            if self._told is not None:
+                self._told(f"dagger: {plain}")
 
 
 def failed_query(error: Exception, *, where: str) -> ReprobuildError:
@@ -129,7 +140,7 @@ def failed_query(error: Exception, *, where: str) -> ReprobuildError:
 async def _knock(engine: str) -> None:
     """Raise MachineError if nobody listens at *engine*, an address: Dagger would try again for many minutes."""
     kind, _, place = engine.partition("://")
-    if kind not in {"unix", "tcp"} or os.environ.get("DAGGER_SESSION_PORT"):
+    if kind not in {"unix", "tcp"} or os.environ.get(_SESSION):
         return
     try:
         with anyio.fail_after(_KNOCKING):
@@ -153,6 +164,8 @@ def _check_version(engine: str) -> None:
 
 
 def _no_engine(error: Exception, said: str) -> ReprobuildError:
+    while isinstance(error, ExceptionGroup):
+        error = error.exceptions[0]
     if isinstance(error, ReprobuildError):
         return error
     text = _brief(error) or type(error).__name__
