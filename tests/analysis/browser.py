@@ -138,8 +138,10 @@ class Page:
 def page_of(path: Path, folder: Path) -> Iterator[Page]:
     """Yield the page of the file *path*, in a browser of its own whose profile is in *folder*."""
     program = shutil.which("chromium") or shutil.which("chromium-browser")
-    if program is None or shutil.which("timeout") is None:
-        pytest.fail("chromium is missing: install Debian's package chromium, as scripts/test does")
+    if program is None:
+        if "ID=debian" in Path("/etc/os-release").read_text().splitlines():
+            pytest.fail("chromium is missing: install Debian's package chromium, as scripts/test does")
+        pytest.skip("this system has no package of Chromium")
     asked, asking = _pipe()
     answering, answered = _pipe()
     # Its pipe is at 3 and 4; a shell puts it there, since no other thread may run Python between fork and exec.
