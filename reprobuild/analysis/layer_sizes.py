@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from reprobuild.analysis.facts import Cause, LayerSize
 from reprobuild.analysis.owned_paths import has_rpm, is_listing, listed_by_apk, listed_by_dpkg
-from reprobuild.analysis.sizes import Owners, causes_of, instructions_of, total_of
+from reprobuild.analysis.sizes import Counted, Owners, causes_of, counted, instructions_of, total_of
 from reprobuild.canonical import Digest
 from reprobuild.image.index import RootLayer, index_rows
 from reprobuild.image.tree import ImageTree
@@ -25,6 +25,7 @@ class LayerSizes:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._totals: dict[Digest, int] = {}
+        self._known: dict[tuple[Digest, frozenset[str], str, bool], Counted] = {}
         self._owned: OrderedDict[tuple[tuple[str, Digest], ...], frozenset[str]] = OrderedDict()
 
     def of(self, image: ReadImage, *, connector: str, base_layers: int, where: str) -> tuple[LayerSize, ...]:
@@ -37,8 +38,7 @@ class LayerSizes:
         said = instructions_of(image.config.history, len(layers))
         workdir = image.config.config.get("WorkingDir")
         owners = Owners(
-            packages=self._listed(image.tree) if base_layers < len(layers) else (),
-            connector=connector,
+            packages=self._listed(image.tree) if base_layers < len(layers) else frozenset(),
             workdir=workdir if isinstance(workdir, str) else "",
             is_rpm=has_rpm(image.tree),
         )
@@ -46,7 +46,9 @@ class LayerSizes:
             LayerSize(
                 digest=layer.descriptor.digest,
                 compressed=layer.descriptor.size,
-                causes=self._base(layer, where) if place < base_layers else self._causes(layer, owners, where),
+                causes=self._base(layer, where)
+                if place < base_layers
+                else causes_of(self._counted(layer, owners, where), connector),
                 created_by=said[place],
                 is_base=place < base_layers,
             )
@@ -59,8 +61,11 @@ class LayerSizes:
         total = self._totals[layer.diff_id]
         return {Cause.BASE: total} if total else {}
 
-    def _causes(self, layer: RootLayer, owners: Owners, where: str) -> dict[str, int]:
-        return causes_of(index_rows(layer, self._store, where=where), owners)
+    def _counted(self, layer: RootLayer, owners: Owners, where: str) -> Counted:
+        key = layer.diff_id, owners.packages, owners.workdir, owners.is_rpm
+        if key not in self._known:
+            self._known[key] = counted(index_rows(layer, self._store, where=where), owners)
+        return self._known[key]
 
     def _listed(self, tree: ImageTree) -> frozenset[str]:
         """Return the paths that packages own in *tree*."""
@@ -75,7 +80,8 @@ class LayerSizes:
             self._owned[listings] = known
             while len(self._owned) > _MOST:
                 self._owned.popitem(last=False)
-        return known | frozenset(listed_by_apk(tree))
+        by_apk = frozenset(listed_by_apk(tree))
+        return known | by_apk if by_apk else known
 
 
 def _listings(tree: ImageTree) -> Sequence[tuple[str, Digest]]:

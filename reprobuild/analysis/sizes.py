@@ -1,21 +1,23 @@
 """What the bytes of an image's layers are there for."""
 
 import re
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from reprobuild.analysis.facts import Cause
 from reprobuild.analysis.owned_paths import plain_path
 
-__all__ = ["Owners", "causes_of", "instructions_of", "total_of"]
+__all__ = ["Counted", "Owners", "causes_of", "counted", "instructions_of", "total_of"]
 
 _PATH, _KIND, _SIZE, _HIDES = 0, 1, 5, 7
 """Places in a row of a layer's index."""
 _CACHES = re.compile(
     r"(?:var/cache|var/lib/apt/lists|var/log|var/tmp|tmp|usr/share/(?:info|man)/cache)/"
-    r"|(?:root|home/[^/]+)/(?:\.cache|\.npm|\.cargo/registry)/|.*/(?:pip|http-v2|uv)/(?:cache|http)/"
+    r"|(?:root|home/[^/]+)/(?:\.cache|\.npm|\.cargo/registry)/"
 )
+_FOLDERS = ("var/", "tmp/", "root/", "home/", "usr/share/")
+"""Where caches are."""
 _SYSTEM = ("var/lib/dpkg/", "lib/apk/", "usr/lib/apk/", "var/lib/rpm/", "usr/lib/sysimage/rpm/", "etc/apk/")
 _RPM = ("usr/bin/", "usr/lib", "usr/sbin/", "usr/share/", "usr/include/", "etc/", "bin/", "sbin/", "lib/", "lib64/")
 """Where packages of rpm install, whose lists of files are not read."""
@@ -27,31 +29,54 @@ _NAME = re.compile(r"[-_.]+")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Owners:
-    """Who owns paths of an image: *packages* of its system, the paths as `plain_path`, and the *connector*.
+    """Who owns paths of an image: *packages* of its system, the paths as `plain_path`, and who lies in *workdir*: code.
 
-    The connector's are its own distribution and what lies in *workdir*. *is_rpm* says that all of the system is the
-    packages', whose lists are not read.
+    *is_rpm* says that all of the system is the packages', whose lists are not read.
     """
 
-    packages: Collection[str] = ()
-    connector: str = ""
+    packages: frozenset[str] = frozenset()
     workdir: str = ""
     is_rpm: bool = False
 
 
-def causes_of(rows: Iterable[Sequence[Any]], owners: Owners) -> dict[str, int]:
-    """Return the bytes of a layer's files, *rows* of its index, by cause.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Counted:
+    """The bytes of a layer's files by cause, and those among Python's distributions by what they are called."""
 
-    What lies among Python's distributions, or was put into ``usr/local``, is a dependency, unless it is code.
+    causes: Mapping[str, int]
+    distributions: Mapping[str, int]
+
+
+def counted(rows: Iterable[Sequence[Any]], owners: Owners) -> Counted:
+    """Return the bytes of a layer's files, *rows* of its index, whosever image it is in.
+
+    What was put into ``usr/local`` is a dependency, as what lies among Python's distributions mostly is.
     """
-    found: dict[str, int] = {}
+    causes: dict[str, int] = {}
+    distributions: dict[str, int] = {}
     places = tuple(f"{place.strip('/')}/" for place in (owners.workdir, "airbyte") if place.strip("/"))
-    own = _NAME.sub("_", owners.connector).lower()
     for row in rows:
         if row[_KIND] == "file" and not row[_HIDES] and row[_SIZE]:
-            cause = _cause(row[_PATH], owners, places, own)
-            found[cause] = found.get(cause, 0) + row[_SIZE]
-    return found
+            cause = _cause(row[_PATH], owners, places)
+            causes[cause] = causes.get(cause, 0) + row[_SIZE]
+            if cause == Cause.DEPENDENCIES and (site := _SITE.match(row[_PATH])) is not None:
+                distributions[site["top"]] = distributions.get(site["top"], 0) + row[_SIZE]
+    return Counted(causes=causes, distributions=distributions)
+
+
+def causes_of(layer: Counted, connector: str) -> dict[str, int]:
+    """Return the bytes of *layer* by cause in an image of *connector*, whose own distribution is code."""
+    own = _NAME.sub("_", connector).lower()
+    mine = sum(
+        size
+        for name, size in layer.distributions.items()
+        if own and _NAME.sub("_", name.split("-", 1)[0]).lower() in {own, f"airbyte_{own}"}
+    )
+    causes = dict(layer.causes)
+    if mine:
+        causes[Cause.DEPENDENCIES] -= mine
+        causes[Cause.CODE] = causes.get(Cause.CODE, 0) + mine
+    return {cause: size for cause, size in causes.items() if size}
 
 
 def total_of(rows: Iterable[Sequence[Any]]) -> int:
@@ -65,16 +90,15 @@ def instructions_of(history: Iterable[Mapping[str, Any]], count: int) -> list[st
     return said if len(said) == count else [""] * count
 
 
-def _cause(path: str, owners: Owners, places: tuple[str, ...], own: str) -> str:
+def _cause(path: str, owners: Owners, places: tuple[str, ...]) -> str:
     if path.endswith((".pyc", ".pyo")):
         return Cause.BYTECODE
-    if _CACHES.match(path):
-        return Cause.CACHES
+    if "-packages/" in path and _SITE.match(path):
+        return Cause.OS if plain_path(path) in owners.packages else Cause.DEPENDENCIES
     if path.startswith(_SYSTEM) or plain_path(path) in owners.packages:
         return Cause.OS
-    if (site := _SITE.match(path)) is not None:
-        top = _NAME.sub("_", site["top"].split("-", 1)[0]).lower()
-        return Cause.CODE if own and top in {own, f"airbyte_{own}"} else Cause.DEPENDENCIES
+    if path.startswith(_FOLDERS) and _CACHES.match(path):
+        return Cause.CACHES
     return Cause.CODE if path.startswith(places) else _by_folder(path, is_rpm=owners.is_rpm)
 
 
