@@ -39,10 +39,28 @@ packages = []
 """
 BEFORE = "#!/bin/sh\nset -eu\nmkdir -p /opt/tool-{number}\nseq 1 20000 >/opt/tool-{number}/table\n"
 AFTER = "#!/bin/sh\nset -eu\npython3 -c 'import idna; print(idna.encode(\"grüße.example\"))' >/opt/tool-{number}/said\n"
+TEXT = """\
+# Engines, side by side
+
+Written by `scripts/bench --engines`. Seconds of `reprobuild build`, with all that is fetched in the store, and nothing
+that was built or executed. The Dagger engine is on the same machine, and had the base image before.
+
+| | Connectors | Embedded | Dagger | Digests |
+|---|---|---|---|---|
+| two programs each | {hooked} | {ten[embedded]:.1f} s | {ten[dagger]:.1f} s | {ten_digests} |
+| the test connectors with hooks | {built} | {tests[embedded]:.1f} s | {tests[dagger]:.1f} s | {tests_digests} |
+
+Test connectors: {names}.
+
+Refused on both engines, as they have to be: {refused}.
+
+{machine}, {versions}.
+"""
 TEST_CONNECTORS = ROOT / "tests" / "hooks" / "connectors"
 
 
 def main() -> int:
+    """Measure, and write what came of it."""
     if not (os.environ.get("_EXPERIMENTAL_DAGGER_RUNNER_HOST") or os.environ.get("DAGGER_SESSION_PORT")):
         print("no Dagger engine is named: nothing is measured (docs/engines.md)")
         return 0
@@ -96,6 +114,7 @@ def row(root: Path, folder: Path, name: str, chosen: list[str]) -> dict:
 
 
 def command(root: Path, store: Path, *words: str, check: bool = True) -> str:
+    """Run reprobuild in *root* and return what it printed; end if it fails and *check*, or printed nothing."""
     environ = {**os.environ, "PYTHONPATH": str(ROOT), "REPROBUILD_STORE": str(store), "NETRC": "machine x password y"}
     done = subprocess.run(
         [sys.executable, "-m", "reprobuild", *words], cwd=root, env=environ, check=False, capture_output=True, text=True
@@ -106,31 +125,27 @@ def command(root: Path, store: Path, *words: str, check: bool = True) -> str:
 
 
 def report(rows: list[dict], hooked: int, tested: list[str]) -> str:
+    """Return the text of the document."""
     ten, tests = rows
     refused = [name for name in tested if name not in tests["built"]]
-    lines = [
-        "# Engines, side by side",
-        "",
-        "Written by `scripts/bench --engines`. Seconds of `reprobuild build`, with all that is fetched in the store, and",
-        "nothing that was built or executed. The Dagger engine is on the same machine, and had the base image before.",
-        "",
-        "| | Connectors | Embedded | Dagger | Digests |",
-        "|---|---|---|---|---|",
-        f"| two programs each | {hooked} | {ten['embedded']:.1f} s | {ten['dagger']:.1f} s | {same(ten)} |",
-        f"| the test connectors with hooks | {len(tests['built'])} | {tests['embedded']:.1f} s | {tests['dagger']:.1f} s "
-        f"| {same(tests)} |",
-        "",
-        f"Test connectors: {', '.join(tests['built'])}. Refused on both engines, as they have to be: "
-        f"{', '.join(refused) or 'none'}.",
-        "",
-        f"{platform.processor() or platform.machine()}, {os.cpu_count()} processors, Linux {platform.release()}, "
-        f"Python {platform.python_version()}, dagger-io {version('dagger-io')}.",
-        "",
-    ]
-    return "\n".join(lines)
+    machine = f"{platform.processor() or platform.machine()}, {os.cpu_count()} processors, Linux {platform.release()}"
+    versions = f"Python {platform.python_version()}, dagger-io {version('dagger-io')}"
+    return TEXT.format(
+        hooked=hooked,
+        ten=ten,
+        ten_digests=same(ten),
+        built=len(tests["built"]),
+        tests=tests,
+        tests_digests=same(tests),
+        names=", ".join(tests["built"]),
+        refused=", ".join(refused) or "none",
+        machine=machine,
+        versions=versions,
+    )
 
 
 def same(one: dict) -> str:
+    """Return the words for whether both engines gave the same digests."""
     return "the same" if one["same"] else "**not the same**"
 
 

@@ -65,7 +65,7 @@ class DaggerExecutor:
                     written.feed(text.encode())
                     written.finish()
                 if ending is None:
-                    raise MachineError(f"the sandbox did not start: {said[-500:]}", where=execution.what)
+                    raise failed_query(dagger.ClientError(f"the sandbox did not start: {said}"), where=execution.what)
                 if ending.kind != "ended" or ending.code != 0:
                     raise failure(execution, ending, tail.text)
                 layer = folder / "changes.tar"

@@ -14,7 +14,6 @@ from typing import Any, TextIO, cast
 import anyio
 import anyio.abc
 import dagger
-import httpx
 
 from reprobuild.engines.dagger_command_line import COMMAND_LINE, dagger_session
 from reprobuild.errors import MachineError, NetworkError, ReprobuildError
@@ -33,7 +32,7 @@ _SECONDS = 600
 _FULL = ("no space left on device", "disk quota exceeded")
 _ESCAPE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 _TRACE = re.compile(r" ?\[traceparent:[0-9a-f-]+\]")
-_LOST = (dagger.TransportError, dagger.ClientConnectionError, httpx.HTTPError, OSError)
+_LOST = (dagger.TransportError, dagger.ClientConnectionError, OSError)
 
 
 @dataclass(slots=True)
