@@ -12,7 +12,7 @@ from reprobuild.analysis.facts import ImageFacts, Missing
 from reprobuild.analysis.image_facts import Subject, image_facts
 from reprobuild.analysis.layer_sizes import LayerSizes
 from reprobuild.analysis.owned_paths import is_listing
-from reprobuild.analysis.software import LOCALTIME, software_of
+from reprobuild.analysis.software import is_localtime, software_of
 from reprobuild.canonical import Digest
 from reprobuild.errors import MachineError, ReprobuildError
 from reprobuild.oci.held import Remembering
@@ -21,7 +21,7 @@ from reprobuild.oci.types import Descriptor, Platform, parse_config, parse_manif
 from reprobuild.progress import Progress
 from reprobuild.sbom.inventory import ReadImage
 from reprobuild.sbom.reading import read_image
-from reprobuild.sbom.shared_layers import SharedLayers
+from reprobuild.sbom.shared_layers import SharedLayers, Wanted
 from reprobuild.store import Store
 from reprobuild.verify.images import view_of
 from reprobuild.verify.reading import Origin
@@ -61,7 +61,7 @@ class ImageReading:
         self._progress = progress
         self._platforms = platforms
         self._given = tuple(dict.fromkeys(bases))
-        self._shared = SharedLayers(store, loaded=lambda path: path == LOCALTIME, kept=is_listing)
+        self._shared = SharedLayers(store, Wanted(loaded=is_localtime, kept=is_listing), processes=True)
         self._sizes = LayerSizes(store)
         self._missing: dict[str, Missing] = {}
         self._bases: dict[tuple[str, str], Base | None] = {}
@@ -163,8 +163,7 @@ class ImageReading:
     @asynccontextmanager
     async def _open(self, reference: str, platforms: Sequence[Platform]) -> AsyncIterator[_Open]:
         async with self._opened(reference) as origin:
-            # Layers pass by: an index of each is kept, and not its bytes.
-            passing = Origin(reference=origin.reference, source=Remembering(origin.source), kept=False)
+            passing = Origin(reference=origin.reference, source=Remembering(origin.source), kept=origin.kept)
             view = await view_of(passing, platforms)
             yield _Open(origin=passing, images=tuple(view.images.values()))
 

@@ -16,9 +16,9 @@ from reprobuild.sbom.contents import installed, os_packages, os_release, readabl
 from reprobuild.sbom.distributions import Installed
 from reprobuild.sbom.inventory import ReadImage
 
-__all__ = ["LOCALTIME", "Software", "software_of"]
+__all__ = ["Software", "is_localtime", "software_of"]
 
-LOCALTIME = "etc/localtime"
+_LOCALTIME = "etc/localtime"
 _ZONES = "usr/share/zoneinfo/"
 _RULE = re.compile(rb"\n([!-~]{3,60})\n$")
 _UPSTREAM = re.compile(r"(?:\d+:)?(\d+(?:\.\d+)+)")
@@ -43,6 +43,11 @@ class Software:
     def version(self, name: str) -> str:
         """Return the version of the distribution *name* that an import finds; none if there is none."""
         return next((one.version for one in self.distributions if one.name == name), "")
+
+
+def is_localtime(path: str) -> bool:
+    """Say whether the stored *path* is that of the local time's rules, whose contents tell the timezone."""
+    return path == _LOCALTIME
 
 
 def software_of(image: ReadImage) -> Software:

@@ -9,8 +9,9 @@ import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from pathlib import Path
 
-from anyio import to_thread
+from anyio import to_process, to_thread
 
 from reprobuild.canonical import Digest
 from reprobuild.errors import ContentError
@@ -22,11 +23,11 @@ from reprobuild.image.tree import ImageTree, Node
 from reprobuild.oci.open import copy_blob
 from reprobuild.oci.source import read
 from reprobuild.oci.types import Descriptor, ImageConfig, Manifest, parse_config, parse_manifest
-from reprobuild.progress import Progress, Task
+from reprobuild.progress import Progress, Silent, Task
 from reprobuild.resolver.interpreter import is_program
 from reprobuild.sbom.inventory import ReadImage
 from reprobuild.sbom.program import known_program, remember_program
-from reprobuild.sbom.shared_layers import SharedLayers
+from reprobuild.sbom.shared_layers import SharedLayers, Wanted
 from reprobuild.store import Store
 from reprobuild.verify.reading import Origin
 from reprobuild.verify.streamed import Streamed, Ticking
@@ -34,8 +35,12 @@ from reprobuild.verify.streamed import Streamed, Ticking
 __all__ = ["has_layers", "read_image"]
 
 _DOWNLOADS = 4
+_READERS = 2
+"""Layers of one image that are read at a time."""
 _LARGEST = 128 * 1024**2
 """Bytes of a file whose contents are wanted; the largest are databases of rpm."""
+_LARGE = 1024**2
+"""Compressed bytes of a layer from which on a process of its own pays."""
 _MOST = 512 * 1024**2
 """Bytes of all of them."""
 
@@ -50,8 +55,24 @@ class _Image:
     store: Store
     shared: SharedLayers
 
-    def where(self, place: int) -> str:
-        return f"{self.origin.reference}, layer {place + 1} ({self.layers[place].descriptor.digest})"
+    def layer_at(self, place: int) -> "_Layer":
+        layer = self.layers[place]
+        where = f"{self.origin.reference}, layer {place + 1} ({layer.descriptor.digest})"
+        return _Layer(layer=layer, wanted=self.shared.wanted, where=where)
+
+    def is_for_process(self, place: int) -> bool:
+        """Say whether it pays to read the layer at *place* in a process of its own, and whether one can."""
+        blob = self.layers[place].descriptor
+        return self.shared.processes and blob.size >= _LARGE and self.store.has(blob.digest, blob.size)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Layer:
+    """A layer to be read, the files of it whose contents are wanted, and what errors call it."""
+
+    layer: RootLayer
+    wanted: Wanted
+    where: str
 
 
 def has_layers(manifest: Descriptor, store: Store) -> bool:
@@ -104,17 +125,30 @@ async def _index(image: _Image, progress: Progress) -> None:
     if not places:
         return
     if image.origin.kept:
-        blobs = {image.layers[place].descriptor.digest: image.layers[place].descriptor for place in places}
-        calls = [partial(copy_blob, image.origin.source, blob, image.store) for blob in blobs.values()]
-        await gathered(calls, limit=_DOWNLOADS)
+        await gathered([partial(_fetch, image, place) for place in places], limit=_DOWNLOADS)
     task = progress.task(f"reading {image.origin.reference}", _size(image, places))
-    for place in places:
-        async with image.shared.alone(image.layers[place].diff_id):
-            if place in _unknown(image):
-                await to_thread.run_sync(_read_layer, image, place, None, Ticking(task))
-            else:
-                task.advance(_size(image, [place]))
+    await gathered([partial(_index_layer, image, place, task) for place in places], limit=_READERS)
     task.finish()
+
+
+async def _index_layer(image: _Image, place: int, task: Task) -> None:
+    layer = image.layer_at(place)
+    async with image.shared.alone(layer.layer.diff_id):
+        if is_indexed(layer.layer.diff_id, image.store):
+            task.advance(_size(image, [place]))
+        elif image.is_for_process(place):
+            await to_process.run_sync(_read_alone, layer, str(image.store.root), cancellable=True)
+            task.advance(_size(image, [place]))
+        else:
+            await to_thread.run_sync(_read_layer, layer, image.blobs, image.store, None, Ticking(task))
+
+
+async def _fetch(image: _Image, place: int) -> None:
+    """Have the layer at *place* in the store, unless somebody has read it meanwhile."""
+    layer = image.layers[place]
+    async with image.shared.alone(layer.diff_id):
+        if not is_indexed(layer.diff_id, image.store):
+            await copy_blob(image.origin.source, layer.descriptor, image.store)
 
 
 async def _complete(image: _Image, wanted: Mapping[str, Node], progress: Progress) -> None:
@@ -128,7 +162,8 @@ async def _complete(image: _Image, wanted: Mapping[str, Node], progress: Progres
             mine = {path: node for path, node in wanted.items() if node.layer == place}
             files = {digest: is_program(path) for path, digest in _missing(mine, image.store).items()}
             if files:
-                await to_thread.run_sync(_read_layer, image, place, files, Ticking(task))
+                layer = image.layer_at(place)
+                await to_thread.run_sync(_read_layer, layer, image.blobs, image.store, files, Ticking(task))
             else:
                 task.advance(_size(image, [place]))
     task.finish()
@@ -142,25 +177,32 @@ def _size(image: _Image, places: Sequence[int]) -> int:
     return sum(image.layers[place].descriptor.size for place in places)
 
 
-def _read_layer(image: _Image, place: int, wanted: Mapping[Digest, bool] | None, task: Task) -> None:
-    """Read the layer at *place*: whole, or for the files *wanted* by digest, each with whether it is a program."""
-    layer = image.layers[place]
-    files = layer_files(layer.descriptor, layer.diff_id, image.blobs, where=image.where(place), task=task)
+def _read_alone(layer: _Layer, root: str) -> None:
+    """Read *layer*, which is in the store at *root*: what a process does that has nothing else to do."""
+    store = Store(Path(root))
+    _read_layer(layer, store, store, None, Silent())
+
+
+def _read_layer(one: _Layer, blobs: Blobs, store: Store, wanted: Mapping[Digest, bool] | None, task: Task) -> None:
+    """Read a layer: whole, or for the files *wanted* by digest, each with whether it is a program."""
+    layer = one.layer
+    files = layer_files(layer.descriptor, layer.diff_id, blobs, where=one.where, task=task)
     if wanted is None:
-        remember_index(layer.diff_id, tuple(_indexed(file, image) for file in files), image.store)
+        remember_index(layer.diff_id, tuple(_indexed(file, one.wanted, store) for file in files), store)
         return
-    index = known_index(layer.diff_id, image.store) or ()
-    programs = {one.entry.path: wanted[one.digest] for one in index if one.digest and one.digest in wanted}
+    index = known_index(layer.diff_id, store) or ()
+    programs = {file.entry.path: wanted[file.digest] for file in index if file.digest and file.digest in wanted}
     for file in files:
         if file.entry.path in programs and file.entry.kind == "file":
-            _kept(file, image.store, program=programs[file.entry.path])
+            _kept(file, store, program=programs[file.entry.path])
 
 
-def _indexed(file: LayerFile, image: _Image) -> IndexedFile:
+def _indexed(file: LayerFile, wanted: Wanted, store: Store) -> IndexedFile:
     entry, digest = file.entry, None
     if entry.kind == "file" and not file.hides:
-        is_kept = is_program(entry.path) or (image.shared.is_kept(entry.path) and entry.size <= _LARGEST)
-        digest = _kept(file, image.store, program=is_program(entry.path)) if is_kept else _hashed(file)
+        program = is_program(entry.path)
+        is_kept = program or (wanted.is_kept(entry.path) and entry.size <= _LARGEST)
+        digest = _kept(file, store, program=program) if is_kept else _hashed(file)
     return IndexedFile(entry=entry, hides=file.hides, mtime=file.mtime, digest=digest)
 
 
@@ -198,7 +240,7 @@ def _wanted(tree: ImageTree, shared: SharedLayers, where: str) -> tuple[dict[str
     """Return the files of *tree* that something is taken of, by path, and those that are too large."""
     found, large, room = {}, [], _MOST
     for path, node in tree.walk():
-        if node.kind != "file" or node.digest is None or not (is_program(path) or shared.is_kept(path)):
+        if node.kind != "file" or node.digest is None or not (is_program(path) or shared.wanted.is_kept(path)):
             continue
         if not is_program(path):
             if node.size > _LARGEST:
@@ -233,6 +275,6 @@ def _fill(tree: ImageTree, wanted: Mapping[str, Node], image: _Image) -> list[st
         elif is_program(path):
             program = known_program(node.digest, store)
             tree.place(path, replace(node, elf=program.elf if program is not None else None))
-        elif image.shared.is_loaded(path):
+        elif image.shared.wanted.is_loaded(path):
             tree.place(path, replace(node, content=store.read(node.digest)))
     return lost

@@ -3,6 +3,7 @@
 import re
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 
 from anyio import Lock, to_thread
 
@@ -15,7 +16,7 @@ from reprobuild.resolver.interpreter import is_program
 from reprobuild.sbom.contents import is_wanted
 from reprobuild.store import Store
 
-__all__ = ["SharedLayers"]
+__all__ = ["SharedLayers", "Wanted"]
 
 _NAMED = frozenset(RPM_UNREAD)
 """Files of which it is told that they are there."""
@@ -23,33 +24,42 @@ _THERE = re.compile(r"(?:.*/)?(?:os\.py|ld(?:64)?(?:-[^/]*)?\.so[^/]*)")
 """By these a Python's standard library and its loader are found, whatever is in them."""
 
 
-class SharedLayers:
-    """Layers of images whose contents go into *store*, for one event loop.
+def nothing(_path: str) -> bool:
+    """Want no file."""
+    return False
 
-    Of files that an inventory wants, and those that *loaded* says, the contents are in an image's tree; of those that
-    *kept* says, they are in the store alone.
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """Files whose contents are wanted beside those that an inventory takes, said by functions of a module.
+
+    Contents of *loaded* ones are in an image's tree, of *kept* ones in the store alone.
     """
 
-    def __init__(
-        self,
-        store: Store,
-        *,
-        loaded: Callable[[str], bool] = lambda _: False,
-        kept: Callable[[str], bool] = lambda _: False,
-    ) -> None:
-        self._loaded = loaded
-        self._kept = kept
-        self._layers = ChosenLayers(self._matters, store)
-        self._choosing = Lock()
-        self._turns: dict[Digest, Lock] = {}
+    loaded: Callable[[str], bool] = nothing
+    kept: Callable[[str], bool] = nothing
 
     def is_loaded(self, path: str) -> bool:
         """Say whether an image's tree has the contents of the file at the stored *path*."""
-        return is_wanted(path) or self._loaded(path)
+        return is_wanted(path) or self.loaded(path)
 
     def is_kept(self, path: str) -> bool:
         """Say whether the store has the contents of the file at the stored *path*."""
-        return self.is_loaded(path) or self._kept(path)
+        return is_wanted(path) or self.loaded(path) or self.kept(path)
+
+
+class SharedLayers:
+    """Layers of images whose contents go into *store*, for one event loop.
+
+    With *processes* large layers that are in the store are read by processes of their own, one for each processor.
+    """
+
+    def __init__(self, store: Store, wanted: Wanted = Wanted(), *, processes: bool = False) -> None:
+        self.wanted = wanted
+        self.processes = processes
+        self._layers = ChosenLayers(self._matters, store)
+        self._choosing = Lock()
+        self._turns: dict[Digest, Lock] = {}
 
     @asynccontextmanager
     async def alone(self, diff_id: Digest) -> AsyncIterator[None]:
@@ -63,4 +73,4 @@ class SharedLayers:
             return await to_thread.run_sync(lambda: self._layers.tree(layers, where=where))
 
     def _matters(self, path: str) -> bool:
-        return self.is_kept(path) or is_program(path) or path in _NAMED or _THERE.fullmatch(path) is not None
+        return self.wanted.is_kept(path) or is_program(path) or path in _NAMED or _THERE.fullmatch(path) is not None
