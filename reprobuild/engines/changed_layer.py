@@ -15,6 +15,7 @@ from reprobuild.engines.execution import Change, Changes
 from reprobuild.engines.file_metadata import kept_xattr
 from reprobuild.engines.leak import LeakGuard
 from reprobuild.engines.paths import checked_change, checked_text
+from reprobuild.errors import ContentError
 from reprobuild.image.layer_files import LayerFile, Readable, layer_files
 from reprobuild.image.tree import ImageTree
 from reprobuild.oci.types import LAYER_TAR, Descriptor
@@ -86,6 +87,7 @@ class _Seen:
         """Return what it all comes to."""
         self._relink()
         kinds = {path: "file" if one.entry.kind == "hardlink" else one.entry.kind for path, one in self._found.items()}
+        self._check_folders(kinds)
         removed = {path for path in self._gone if self._below.get(path) is not None}
         removed |= {path for path, kind in kinds.items() if (old := self._below.get(path)) and old.kind != kind}
         removed |= set(self._hidden(kinds))
@@ -106,11 +108,22 @@ class _Seen:
     def _relink(self) -> None:
         """Have the first of the paths of one file be the file, and the others its links."""
         for target, others in self._links.items():
-            one = self._found.pop(target)
+            one = self._found.get(target)
+            if one is None or one.entry.kind != "file":
+                raise ContentError(f"{others[0]}: a hard link to nothing, {target[:200]!r}", where=self._where)
+            del self._found[target]
             first, *rest = sorted([target, *others], key=str.encode)
             self._found[first] = replace(one, entry=replace(one.entry, path=first))
             for path in rest:
                 self._found[path] = Change(entry=Entry(path=path, kind="hardlink", target=first))
+
+    def _check_folders(self, kinds: Mapping[str, str]) -> None:
+        """Raise ContentError for what is in no folder: an engine may be anybody's."""
+        for path in filter(None, kinds):
+            above = path.rpartition("/")[0]
+            old = self._below.get(above)
+            if kinds.get(above, old.kind if old else "") != "directory":
+                raise ContentError(f"/{path[:200]} is in no folder", where=self._where)
 
     def _hidden(self, kinds: Mapping[str, str]) -> Iterator[str]:
         """Yield what is below folders that were made anew, and is not there any more."""
