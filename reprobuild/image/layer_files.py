@@ -7,8 +7,8 @@ Whoever keeps anything of a layer keeps it only once the last file has gone by.
 
 import struct
 import tarfile
-from collections.abc import Iterator
-from contextlib import AbstractContextManager
+from collections.abc import Generator, Iterator
+from contextlib import AbstractContextManager, closing
 from dataclasses import dataclass
 from typing import IO, Literal, Protocol, cast
 
@@ -89,12 +89,14 @@ def layer_files(
         for _ in store.chunks(layer.digest):
             pass
 
-    pieces = plain(layer, _compressed(layer, store, task or Silent()), where=where)
-    try:
-        yield from _files(PlainFile(pieces, blame, room=room, where=where), diff_id, where)
-    except ContentError:
-        blame()
-        raise
+    # Closed here, not some time later by whoever collects garbage: the bytes may come from a source in another thread.
+    with closing(_compressed(layer, store, task or Silent())) as compressed:
+        try:
+            pieces = plain(layer, compressed, where=where)
+            yield from _files(PlainFile(pieces, blame, room=room, where=where), diff_id, where)
+        except ContentError:
+            blame()
+            raise
 
 
 def _files(file: PlainFile, diff_id: Digest, where: str) -> Iterator[LayerFile]:
@@ -119,7 +121,7 @@ def _files(file: PlainFile, diff_id: Digest, where: str) -> Iterator[LayerFile]:
         )
 
 
-def _compressed(layer: Descriptor, store: Blobs, task: Task) -> Iterator[bytes]:
+def _compressed(layer: Descriptor, store: Blobs, task: Task) -> Generator[bytes, None, None]:
     with store.open(layer.digest) as file:
         while chunk := file.read(STEP):
             task.advance(len(chunk))
