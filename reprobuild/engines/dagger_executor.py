@@ -59,9 +59,8 @@ class DaggerExecutor:
         async with self._scratch() as folder:
             try:
                 ended = await self._executed(client, session, execution, secrets, token, folder)
-                stdout, stderr = await ended.stdout(), await ended.stderr()
-                said, ending = parse_ending(stderr, token)
-                for written, text in ((out, stdout), (err, said)):
+                said, ending = parse_ending(await ended.stderr(), token)
+                for written, text in ((out, await ended.stdout()), (err, said)):
                     written.feed(text.encode())
                     written.finish()
                 if ending is None:

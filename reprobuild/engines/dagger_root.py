@@ -47,8 +47,7 @@ class Roots:
                 if found is None:
                     found = await self._imported(layers, platform, scratch, where)
                 self._there.update(layer.diff_id for layer in layers)
-                # Whoever the image says runs in it, and where, is for the first program to know.
-                self._known[key] = await found.with_user("0:0").with_workdir("/").sync()
+                self._known[key] = found
         return self._known[key]
 
     async def _pulled(self, layers: Sequence[RootLayer], platform: Platform) -> dagger.Container | None:
@@ -60,8 +59,9 @@ class Roots:
             if reference is None or diff_ids[end - 1] in self._there:
                 continue
             try:
-                found = await self._empty(platform).from_(reference).sync()
-                await found.rootfs().entries()
+                # Whoever the image says runs in it, and where, is not for the first program.
+                found = await self._empty(platform).from_(reference).with_user("0:0").with_workdir("/").sync()
+                await found.rootfs().entries()  # Now the layers are there.
             except dagger.QueryError as error:
                 self.told(f"dagger: the engine cannot pull {reference}, it is handed over: {str(error)[:200]}")
                 return None
@@ -87,7 +87,6 @@ class Roots:
         size = await to_thread.run_sync(partial(_write, place, layers, missing, platform, self.store))
         try:
             found = await self._empty(platform).import_(self.client.host().file(str(place))).sync()
-            await found.rootfs().entries()
         finally:
             await to_thread.run_sync(place.unlink)
         self.sent(size)
