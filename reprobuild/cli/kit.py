@@ -32,7 +32,7 @@ def open_executions(workspace: "Workspace", store: "Store", progress: "Progress"
         return open_executor(
             settings.engine or workspace.engine or DEFAULT_ENGINE,
             store,
-            origins=partial(_origins, workspace, store),
+            origins=cache(partial(_origins, workspace, store)),
             note=progress.note,
             log=progress.note if settings.verbose else None,
         )
