@@ -1,10 +1,10 @@
 """A layer's directory, made before anybody knows what lies below it, so that several are made at a time.
 
 Most layers say all that their directories hold; what such a layer takes for granted are folders that it leaves out.
-Who knows what is below checks that, with `Draft.settle`, or makes the directory anew.
+Who knows what is below tells them to `Draft.settle`, or makes the directory anew.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from reprobuild.engines.file_metadata import set_metadata
 from reprobuild.engines.flavour import Flavour
 from reprobuild.engines.layer_directory import LayerDirectory
 from reprobuild.engines.layer_places import Below
+from reprobuild.engines.needs import Needs, remember_needs
 from reprobuild.image.index import RootLayer, known_index, remember_index
 from reprobuild.image.layer_files import layer_files
 from reprobuild.image.tree import Node
@@ -23,44 +24,28 @@ __all__ = ["Draft", "draft", "fill_directory"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Draft:
-    """The directory *root* as far as the layer alone says.
-
-    ``asked`` are the paths below that matter to it, of which ``left_out`` are folders that it has none the less;
-    without ``complete``, more than that matters.
-    """
+    """The directory *root* as far as the layer alone says, and what else it ``needs`` to know."""
 
     root: Path
-    asked: tuple[str, ...]
-    left_out: frozenset[str]
-    complete: bool = True
+    needs: Needs
 
-    @property
-    def depends(self) -> bool:
-        """Whether what is below has a say in it."""
-        return bool(self.asked) or not self.complete
-
-    def settle(self, below: Below, *, where: str) -> bool:
-        """Give folders that were left out what they have *below*; False if the directory is to be made anew."""
-        nodes = {path: node for path in self.asked if (node := below.get(path)) is not None}
-        folders = {path: node for path, node in nodes.items() if node.kind == "directory"}
-        if not self.complete or not folders.keys() <= self.left_out:
-            return False
-        if any(node.kind == "symlink" for node in nodes.values()):
-            return False
+    def settle(self, folders: Mapping[str, Node], *, where: str) -> None:
+        """Give the *folders* that were left out what they have below."""
         for path, node in folders.items():
             entry = Entry(path=path, kind="directory", mode=node.mode, uid=node.uid, gid=node.gid, xattrs=node.xattrs)
             set_metadata(str(self.root / path), entry, node.mtime, where=where)
-        return True
 
 
 def draft(layer: RootLayer, root: Path, store: Store, flavour: Flavour, *, where: str) -> Draft:
-    """Make the directory of *layer* at *root*, where nothing is; its index is then in *store*. Blocking."""
+    """Make the directory of *layer* at *root*, where nothing is; index and needs are then in *store*. Blocking."""
     unknown = _Unknown()
     try:
         left = fill_directory(layer, root, store, flavour, below=unknown, copy=_no_copy, where=where)
+        needs = Needs(asked=tuple(unknown.asked), left_out=left)
     except _DependsOnMoreError:
-        return Draft(root=root, asked=(), left_out=frozenset(), complete=False)
-    return Draft(root=root, asked=tuple(unknown.asked), left_out=left)
+        needs = Needs(complete=False)
+    remember_needs(layer.diff_id, needs, store)
+    return Draft(root=root, needs=needs)
 
 
 def fill_directory(

@@ -1,13 +1,14 @@
 """Whether what a store holds is what its names say; what is not leaves it, and is made or fetched again."""
 
 import hashlib
+import json
 import os
 import stat
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 
-from reprobuild.canonical import Digest
+from reprobuild.canonical import Digest, parse_digest
 from reprobuild.errors import ContentError, MachineError
 from reprobuild.garbage.holding import Holding, Item, Record, holding
 from reprobuild.progress import Progress, Task
@@ -102,11 +103,15 @@ def _is_sound(item: Item, store: Store, task: Task) -> bool:
 def _expected(item: Item, store: Store) -> Mapping[str, tuple[int, str]]:
     """Return size and digest of the files that are in an unpacked layer; of one that is not remembered, none.
 
-    A directory that depends on layers below is not called by its diffID, and so not known either.
+    Of a directory that depends on all layers below, its marker does not say whose files it has.
     """
     from reprobuild.image.index import known_index  # noqa: PLC0415 - most stores have unpacked nothing
 
-    last = {one.entry.path: one for one in known_index(Digest(f"sha256:{item.name}"), store) or () if not one.hides}
+    try:
+        diff_id = parse_digest(json.loads(item.path.with_name(f"{item.name}.json").read_bytes()).get("layer"))
+    except (ContentError, OSError, ValueError, AttributeError):
+        return {}
+    last = {one.entry.path: one for one in known_index(diff_id, store) or () if not one.hides}
     others = {path for path, one in last.items() if one.entry.kind != "directory"}
     return {
         path: (one.entry.size, one.digest.partition(":")[2])

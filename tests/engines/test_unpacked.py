@@ -139,6 +139,38 @@ def test_a_layer_that_leaves_out_folders_is_another_directory_elsewhere(unpack: 
     assert stat.S_IMODE((other / "tmp").stat().st_mode) == 0o700
 
 
+def test_one_directory_serves_wherever_the_same_folders_are_below(unpack: Unpack) -> None:
+    below, upper = [folder("tmp", mode=0o1777), folder("opt")], [Member("tmp/x", b"x")]
+    between = [folder("opt"), Member("opt/other", b"1")]
+    _, one = unpack(below, upper)
+    _, _, other = unpack(below, between, upper)
+    assert one == other
+    _, _, changed = unpack(below, [folder("tmp", mode=0o700)], upper)
+    assert changed != one
+    assert stat.S_IMODE((changed / "tmp").stat().st_mode) == 0o700
+    (lowest,) = unpack(upper)
+    assert lowest not in {one, changed}
+    assert stat.S_IMODE((lowest / "tmp").stat().st_mode) == 0o755
+    assert unpack(below, between, upper)[2] == one
+
+
+def test_a_layer_whose_links_are_below_is_a_directory_of_its_own(unpack: Unpack) -> None:
+    upper = [Member("lib/y", b"y")]
+    _, linked = unpack([folder("usr"), folder("usr/lib"), link("lib", "usr/lib")], upper)
+    _, plain = unpack([folder("usr"), folder("lib")], upper)
+    assert (linked / "usr/lib/y").read_bytes() == (plain / "lib/y").read_bytes() == b"y"
+    assert not (plain / "usr").exists()
+
+
+def test_a_directory_that_was_removed_is_made_again(unpack: Unpack) -> None:
+    below, upper = [folder("tmp", mode=0o1777)], [Member("tmp/x", b"x")]
+    _, one = unpack(below, upper)
+    one.with_name(f"{one.name}.json").unlink()
+    (one / "tmp/x").write_bytes(b"damaged")
+    assert unpack(below, upper)[1] == one
+    assert (one / "tmp/x").read_bytes() == b"x"
+
+
 def test_a_hard_link_to_what_is_below(unpack: Unpack) -> None:
     _, root = unpack([folder("a"), Member("a/b", b"below", uid=7, mode=0o600)], [folder("a"), hard("a/c", "a/b")])
     found = (root / "a/c").lstat()
