@@ -11,7 +11,7 @@ from reprobuild.engines.draft import Draft, fill_directory
 from reprobuild.engines.drafts import drafts
 from reprobuild.engines.flavour import Flavour
 from reprobuild.engines.needs import Needs, known_needs
-from reprobuild.engines.unpacked import UnpackedLayers, chain_of, remove_directory
+from reprobuild.engines.unpacked_layers import UnpackedLayers, chain_of, remove_directory
 from reprobuild.errors import ContentError
 from reprobuild.image.index import RootLayer, tree_of
 from reprobuild.image.partial_tree import trees_at

@@ -209,7 +209,7 @@ def test_after_a_crash_of_the_machine_it_is_made_anew(
     (root / "a/b").write_bytes(b"")
     boot = tmp_path / "boot"
     boot.write_text("another\n")
-    monkeypatch.setattr("reprobuild.engines.unpacked._BOOT", boot)
+    monkeypatch.setattr("reprobuild.engines.unpacked_layers._BOOT", boot)
     assert unpack(layer) == [root]
     assert (root / "a/b").read_bytes() == b"bytes"
 
