@@ -34,7 +34,8 @@ class Executions:
 
     An execution with a network is run anew in every build: nobody can say what it depends on. If ``fresh``, all are,
     and none is remembered. ``varied`` opens the same engine as if on another machine, for whoever has to prove that
-    an execution does not depend on it.
+    an execution does not depend on it. ``origins`` says where images are that the engine can pull itself, by the
+    diffIDs of their layers: whoever finds one adds it.
     """
 
     store: Store
@@ -43,6 +44,7 @@ class Executions:
     progress: Progress = field(default_factory=Silent)
     listener: Listener = unheard
     fresh: bool = False
+    origins: dict[tuple[Digest, ...], str] = field(default_factory=dict)
     _locks: dict[Digest, anyio.Lock] = field(default_factory=dict)
 
     async def run(self, execution: Execution, *, secrets: Secrets = no_secrets) -> Observation:

@@ -7,11 +7,14 @@ from reprobuild.cli.secrets import read_secrets
 from reprobuild.cli.settings import Settings
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from reprobuild.builder.executions import Executions
     from reprobuild.builder.hooked import Kit
     from reprobuild.builder.sdist_wheels import SdistWheels
     from reprobuild.canonical import Digest
     from reprobuild.engines.executor import Executor
+    from reprobuild.lockfile import BaseImage
     from reprobuild.progress import Progress
     from reprobuild.store import Store
     from reprobuild.workspace import Workspace
@@ -25,6 +28,14 @@ def open_executions(workspace: "Workspace", store: "Store", progress: "Progress"
     from reprobuild.engine_names import DEFAULT_ENGINE
     from reprobuild.engines.executor import unheard
 
+    found: dict[tuple[Digest, ...], str] = {}
+
+    @cache
+    def bases() -> "Collection[BaseImage]":
+        from reprobuild.lock_files import find_lock
+
+        return find_lock(workspace.root, ()).lock.bases.values()
+
     @cache
     def engine() -> "Executor":
         from reprobuild.engines.open import open_executor
@@ -32,7 +43,7 @@ def open_executions(workspace: "Workspace", store: "Store", progress: "Progress"
         return open_executor(
             settings.engine or workspace.engine or DEFAULT_ENGINE,
             store,
-            origins=cache(partial(_origins, workspace, store)),
+            origins=lambda: {**_origins(bases(), store), **found},
             note=progress.note,
             log=progress.note if settings.verbose else None,
         )
@@ -45,7 +56,7 @@ def open_executions(workspace: "Workspace", store: "Store", progress: "Progress"
         return EmbeddedExecutor(store, variation=Variation(hostname="elsewhere", processors=1, pids=97, reverse=True))
 
     listener = progress.note if settings.verbose else unheard
-    return Executions(store=store, open=engine, varied=varied, progress=progress, listener=listener)
+    return Executions(store=store, open=engine, varied=varied, progress=progress, listener=listener, origins=found)
 
 
 def open_builds(workspace: "Workspace", store: "Store", progress: "Progress", settings: Settings) -> "SdistWheels":
@@ -65,17 +76,19 @@ def open_kit(workspace: "Workspace", store: "Store", progress: "Progress", setti
     return Kit(executions=executions, secrets=lambda name: partial(read_secrets, workspace, name))
 
 
-def _origins(workspace: "Workspace", store: "Store") -> dict[tuple["Digest", ...], str]:
-    """Return where the locked base images are that are in registries, by the diffIDs of their layers."""
-    from reprobuild.lock_files import find_lock
+def _origins(bases: "Collection[BaseImage]", store: "Store") -> dict[tuple["Digest", ...], str]:
+    """Return where those of *bases* are that are in registries, by the diffIDs of their layers.
+
+    Of those whose config is in *store* by now: a build brings one after the other.
+    """
     from reprobuild.oci.reference import RegistryReference, parse_reference
     from reprobuild.oci.types import parse_config
 
     found = {}
-    for base in find_lock(workspace.root).lock.bases.values():
+    for base in bases:
         reference = parse_reference(base.image)
         for locked in base.platforms.values():
             if isinstance(reference, RegistryReference) and locked.config in store:
                 config = parse_config(store.read(locked.config), where=base.image)
-                found[config.diff_ids] = f"{reference.host}/{reference.repository}@{locked.manifest}"
+                found[config.diff_ids] = reference.at(locked.manifest)
     return found

@@ -36,6 +36,10 @@ class RegistryReference:
         digest = f"@{self.digest}" if self.digest else ""
         return f"{self.host}/{self.repository}{tag}{digest}"
 
+    def at(self, digest: Digest) -> str:
+        """Return the reference of *digest* in this repository, as every client understands it."""
+        return f"{self.host}/{self.repository}@{digest}"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FileReference:

@@ -20,6 +20,7 @@ from reprobuild.image.layers import LayerReader, Selection
 from reprobuild.image.tree import ImageTree
 from reprobuild.lockfile import BaseImage, BasePlatform
 from reprobuild.oci.open import copy_blob
+from reprobuild.oci.reference import RegistryReference
 from reprobuild.oci.source import Source
 from reprobuild.oci.types import Platform
 from reprobuild.progress import Progress, Task
@@ -64,6 +65,10 @@ async def resolve_base(
     if known is not None and not reread and _is_known(known, spec, platforms, root.digest, store):
         return replace(known, name=spec.name, pip_wheel=None)
     images = await platform_images(root, platforms, spec, source, store)
+    if executions is not None and isinstance(spec.image, RegistryReference):
+        executions.origins.update(
+            {image.config.diff_ids: spec.image.at(image.descriptor.digest) for image in images}
+        )
     readings = await gathered(
         [partial(_reading, image, spec, source, store, progress) for image in images], limit=len(images)
     )

@@ -181,3 +181,13 @@ async def test_files_that_are_too_large_count_only_where_they_are_asked_for(
     else:
         with pytest.raises(ContentError, match=r"var/lib/dpkg/status: 9437184 bytes, more than 8388608 are not read"):
             await world.lock(published, world.spec(contract))
+
+
+@pytest.mark.parametrize(("reference", "told"), [("quay.io/a/b:1", True), ("oci:layout:base", False)])
+async def test_an_engine_is_told_where_to_pull_what_is_being_locked(world: _World, reference: str, told: bool) -> None:
+    programs = Programs({})
+    executions = Executions(store=world.store, open=lambda: programs)
+    spec = replace(world.spec(None), image=parse_reference(reference))
+    base = await world.lock(world.publish(), spec, executions=executions)
+    manifests = {f"quay.io/a/b@{one.manifest}" for one in base.platforms.values()}
+    assert {*executions.origins.values()} == (manifests if told else set())
