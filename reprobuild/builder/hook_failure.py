@@ -24,7 +24,8 @@ def explained(error: ExecutionError, *, network: bool) -> ExecutionError:
     """Return *error* with a hint, if its output tells what to do; *network* says that the hook had one."""
     if network or error.hint is not None or not _wants_network(f"{error.message}\n{error.output}"):
         return error
-    return ExecutionError(error.message, where=error.where or "", hint=_INPUTS, output=error.output, code=error.code)
+    ends = {"output": error.output, "stdout": error.stdout, "stderr": error.stderr}
+    return ExecutionError(error.message, where=error.where or "", hint=_INPUTS, code=error.code, **ends)
 
 
 def remark(output: str, *, network: bool) -> str | None:

@@ -66,7 +66,7 @@ class DaggerExecutor:
                 if ending is None:
                     raise failed_query(dagger.ClientError(f"the sandbox did not start: {said}"), where=execution.what)
                 if ending.kind != "ended" or ending.code != 0:
-                    raise failure(execution, ending, tail.text)
+                    raise failure(execution, ending, {"output": tail.text, "stdout": out.end, "stderr": err.end})
                 layer = folder / "changes.tar"
                 await ended.file(f"{_WORK}/changes.tar").export(str(layer))
             except (dagger.DaggerError, OSError) as error:

@@ -69,8 +69,11 @@ def parse_ending(stderr: str, token: str) -> tuple[str, Ending | None]:
     return said, Ending(kind=cast("Literal['ended']", found[1]), code=int(found[2]), message=found[3])
 
 
-def failure(execution: Execution, ending: Ending, output: str) -> ReprobuildError:
-    """Return what to raise for an execution that did not end well, in the words of the embedded engine."""
+def failure(execution: Execution, ending: Ending, ends: Mapping[str, str]) -> ReprobuildError:
+    """Return what to raise for an execution that did not end well, in the words of the embedded engine.
+
+    *ends* are ``output``, ``stdout`` and ``stderr`` of an ExecutionError.
+    """
     where = execution.what
     if ending.kind in _OTHERS:
         kind, message, hint = _OTHERS[ending.kind]
@@ -82,7 +85,7 @@ def failure(execution: Execution, ending: Ending, output: str) -> ReprobuildErro
     elif ending.kind == "late":
         message, code = f"it took longer than {execution.timeout:g} seconds", None
         hint = "have it wait for nothing, or raise the time limit"
-    return ExecutionError(message, where=where, hint=hint or None, output=output, code=code)
+    return ExecutionError(message, where=where, hint=hint or None, code=code, **ends)
 
 
 _FULL = "free some space on the Dagger engine's disk (`dagger core engine local-cache prune`); or the program fills it"

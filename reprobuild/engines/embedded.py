@@ -81,7 +81,7 @@ class EmbeddedExecutor:
                 answer = await _gathered(process, job, streams, self._store, (out, err))
         self._unvaried.update(answer.unvaried)
         if answer.changes is None:
-            raise _failed(execution, answer, tail.text)
+            raise _failed(execution, answer, {"output": tail.text, "stdout": out.end, "stderr": err.end})
         return Observation(changes=answer.changes, stdout=out.text, stderr=err.text)
 
 
@@ -179,7 +179,7 @@ async def _fault(process: anyio.abc.Process, said: bytes) -> str:
     return f"the sandbox ended unexpectedly ({process.returncode}): {text}"
 
 
-def _failed(execution: Execution, answer: Answer, output: str) -> ExecutionError:
+def _failed(execution: Execution, answer: Answer, ends: Mapping[str, str]) -> ExecutionError:
     hint: str | None = None
     if answer.code is None:
         message = f"it took longer than {execution.timeout:g} seconds"
@@ -188,4 +188,4 @@ def _failed(execution: Execution, answer: Answer, output: str) -> ExecutionError
         message = f"it could not be started: {answer.message}"
     else:
         message = f"it ended with exit code {answer.code}"
-    return ExecutionError(message, where=execution.what, hint=hint, output=output, code=answer.code)
+    return ExecutionError(message, where=execution.what, hint=hint, code=answer.code, **ends)

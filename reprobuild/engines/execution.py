@@ -134,10 +134,23 @@ class Observation:
 class ExecutionError(ContentError):
     """A program ended with another exit code than 0, was killed, or ran out of time; nothing of it is kept.
 
-    ``code`` is as a shell counts it, None after the time limit; ``output`` is the end of what it wrote.
+    ``code`` is as a shell counts it, None after the time limit. ``output`` is the end of what it wrote, for people:
+    which of two streams came first is not the same each time. ``stdout`` and ``stderr`` are the ends of each.
     """
 
-    def __init__(self, message: str, *, where: str, hint: str | None, output: str, code: int | None) -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        where: str,
+        hint: str | None,
+        output: str,
+        code: int | None,
+        stdout: str = "",
+        stderr: str = "",
+    ) -> None:
         super().__init__(message, where=where, hint=hint)
         self.output = output
+        self.stdout = stdout
+        self.stderr = stderr
         self.code = code

@@ -68,7 +68,8 @@ class MemoryExecutor:
             written.finish()
         if code != 0:
             message = "it took too long" if code is None else f"it ended with exit code {code}"
-            raise ExecutionError(message, where=execution.what, hint=None, output=tail.text, code=code)
+            ends = {"output": tail.text, "stdout": out.end, "stderr": err.end}
+            raise ExecutionError(message, where=execution.what, hint=None, code=code, **ends)
         guard = LeakGuard(secrets, where=execution.what)
 
         def keep(path: str, data: bytes) -> Digest:

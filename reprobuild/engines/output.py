@@ -77,7 +77,7 @@ class Written:
     def __init__(self, secrets: Iterable[bytes], listener: Callable[[str], None], tail: Tail) -> None:
         self._masked = Masked(secrets)
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
-        self._listener, self._tail = listener, tail
+        self._listener, self._tail, self._own = listener, tail, Tail()
         self._kept: list[str] = []
         self._size = 0
         self._line = ""
@@ -98,10 +98,16 @@ class Written:
         """What is kept."""
         return "".join(self._kept)
 
+    @property
+    def end(self) -> str:
+        """The last 16 Ki characters."""
+        return self._own.text
+
     def _take(self, text: str) -> None:
         if not text:
             return
         self._tail.add(text)
+        self._own.add(text)
         if self._size < _KEPT:
             kept = text[: _KEPT - self._size]
             self._kept.append(kept)

@@ -164,7 +164,8 @@ def _failed(error: ExecutionError, operations: tuple[Operation, ...]) -> Mapping
         "message": str(error),
         "command": list(programs[-1].args) if programs else [],
         "exit_code": -1 if error.code is None else error.code,
-        "output": error.output,
+        "stdout": error.stdout.strip(),
+        "stderr": error.stderr.strip(),
     }
 
 

@@ -118,6 +118,7 @@ async def test_a_failure_is_told_with_code_and_output(engine: Engine) -> None:
         await engine.run("fail")
     assert caught.value.code == 7
     assert caught.value.output == "about to fail\nit failed\n"
+    assert (caught.value.stdout, caught.value.stderr) == ("about to fail\n", "it failed\n")
     assert caught.value.where == "test: program"
 
 

@@ -204,9 +204,10 @@ def test_an_ending_is_the_last_line_with_the_token() -> None:
 
 
 def test_failures_have_the_words_of_the_embedded_engine() -> None:
-    late = failure(ONE, Ending(kind="late", code=124), "")
+    ends = {"output": "", "stdout": "", "stderr": ""}
+    late = failure(ONE, Ending(kind="late", code=124), ends)
     assert isinstance(late, ExecutionError)
     assert (late.message, late.code) == ("it took longer than 600 seconds", None)
-    socket = failure(ONE, Ending(kind="content", code=0, message="a socket cannot be in an image: /s"), "")
+    socket = failure(ONE, Ending(kind="content", code=0, message="a socket cannot be in an image: /s"), ends)
     assert isinstance(socket, ContentError)
-    assert failure(ONE, Ending(kind="full", code=0), "").message == "the disk is full"
+    assert failure(ONE, Ending(kind="full", code=0), ends).message == "the disk is full"

@@ -80,7 +80,8 @@ def does(hook: Callable[..., Hook]) -> Callable[..., Hook]:
 
 
 def failure(*, code: int | None = 3) -> ExecutionError:
-    return ExecutionError("exit code 3", where="source-x: step", hint=None, output="no such thing", code=code)
+    ends = {"output": "both\n", "stdout": " sought\n", "stderr": "no such thing\n"}
+    return ExecutionError("exit code 3", where="source-x: step", hint=None, code=code, **ends)
 
 
 # Operations
@@ -235,11 +236,14 @@ async def test_a_program_that_fails_can_be_caught(hook: Callable[..., Hook]) -> 
             try:
                 await c.with_exec(["which", "gcc"])
             except dagger.ExecError as error:
-                return c.with_label(" ".join(error.command), f"{error.exit_code} {error.stderr} {error.message}")
+                said = f"{error.stdout}, {error.stderr} {error.message}"
+                return c.with_label(" ".join(error.command), f"{error.exit_code} {said}")
         """,
         sync=failure(),
     )
-    assert await made.run() == (SetLabel(name="which gcc", value="3 no such thing source-x: step: exit code 3"),)
+    assert await made.run() == (
+        SetLabel(name="which gcc", value="3 sought, no such thing source-x: step: exit code 3"),
+    )
 
 
 async def test_a_program_that_fails_and_is_not_caught_is_the_error(does: Callable[..., Hook]) -> None:

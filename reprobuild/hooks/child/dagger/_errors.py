@@ -18,15 +18,17 @@ class QueryError(ClientError):
 
 
 class ExecError(QueryError):
-    """A program failed. ``stdout`` and ``stderr`` both hold the end of what it wrote: the two are not kept apart."""
+    """A program failed. ``stdout`` and ``stderr`` are the ends of what it wrote to each, stripped as Dagger does."""
 
-    def __init__(self, message: str, *, number: int, command: list[str], exit_code: int, output: str) -> None:
+    def __init__(
+        self, message: str, *, number: int, command: list[str], exit_code: int, stdout: str, stderr: str
+    ) -> None:
         super().__init__(message)
         self.message = message
         self.command = command
         self.exit_code = exit_code
-        self.stdout = output
-        self.stderr = output
+        self.stdout = stdout
+        self.stderr = stderr
         self.number = number
 
 
