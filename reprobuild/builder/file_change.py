@@ -90,11 +90,12 @@ def _copied_tree(
 ) -> Iterator[Change]:
     origin, origin_config = sources(operation.source)
     source = absolute(origin_config, operation.source.path)
-    _node(origin, source, "directory", where)
+    copied = _node(origin, source, "directory", where)
     start = _found(origin, source)
     target = _place(root, absolute(config, operation.path))
     owner = _owner(operation.owner, root, where)
-    chosen: dict[str, Node] = {}
+    # A folder that is new is the source's; Dagger before 0.21 leaves one that is there as it is, and so is it here.
+    chosen = {} if root.tree.get(target) is not None else {"": copied}
     for path, node in origin.tree.walk(start):
         inner = path[len(start) :].strip("/")
         if inner and selected(inner, include=operation.include, exclude=operation.exclude):
@@ -109,7 +110,7 @@ def _copied_tree(
         node = chosen[inner]
         uid, gid = owner or (node.uid, node.gid)
         entry = Entry(
-            path=posixpath.join(target, inner),
+            path=posixpath.join(target, inner).rstrip("/"),
             kind=node.kind,
             mode=node.mode,
             uid=uid,

@@ -114,7 +114,8 @@ class CopyFile(_Step):
 class CopyDirectory(_Step):
     """Copy what a directory holds into ``path``: see `reprobuild.hooks.patterns.selected` for which of it.
 
-    What is there stays unless the source has it, too. Owners are the source's unless ``owner`` is given.
+    What is there stays unless the source has it, too. If ``path`` is new, it is as the source's directory is. Owners
+    are the source's unless ``owner`` is given.
     """
 
     path: str
