@@ -1,4 +1,4 @@
-"""What a hook copies, held against the folder that it copies into; Dagger does so (tests/hooks/test_native_container)."""
+"""What a hook copies, and the folder that it copies into; Dagger does so, too (tests/hooks/test_native_container)."""
 
 from pathlib import Path
 
