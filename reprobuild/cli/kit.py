@@ -44,7 +44,7 @@ def open_executions(workspace: "Workspace", store: "Store", progress: "Progress"
             settings.engine or workspace.engine or DEFAULT_ENGINE,
             store,
             origins=lambda: {**_origins(bases(), store), **found},
-            note=progress.note,
+            progress=progress,
             log=progress.note if settings.verbose else None,
         )
 

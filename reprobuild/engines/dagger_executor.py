@@ -22,6 +22,7 @@ from reprobuild.engines.executor import Listener, unheard
 from reprobuild.engines.output import Tail, Written
 from reprobuild.errors import MachineError, SpecificationError
 from reprobuild.image.index import tree_of
+from reprobuild.progress import Progress, Silent
 from reprobuild.store import Store, machine_errors
 
 __all__ = ["DaggerExecutor"]
@@ -36,14 +37,22 @@ _SECRET_LIMIT = 128_000
 class DaggerExecutor:
     """Runs programs on the Dagger engine that Dagger's own variables name.
 
-    *origins* says which images the engine can pull itself. *log* is told of Dagger's progress and of what is handed
-    over. ``sent`` and ``received`` count the bytes of layers, inputs and changes so far.
+    *origins* says which images the engine can pull itself. *progress* shows what takes long before a program starts:
+    to connect, to pull, to hand over. *log* is told what Dagger itself says, and what goes over the wire. ``sent``
+    and ``received`` count the bytes of layers, inputs and changes so far.
     """
 
     name = "dagger"
 
-    def __init__(self, store: Store, *, origins: Origins = dict, log: Callable[[str], None] | None = None) -> None:
-        self._store, self._origins, self._log = store, origins, log
+    def __init__(
+        self,
+        store: Store,
+        *,
+        origins: Origins = dict,
+        progress: Progress | None = None,
+        log: Callable[[str], None] | None = None,
+    ) -> None:
+        self._store, self._origins, self._progress, self._log = store, origins, progress or Silent(), log
         self.sent = self.received = 0
 
     async def run(
@@ -52,7 +61,7 @@ class DaggerExecutor:
         """Run *execution*: see `Executor`. What it writes is told when it has ended."""
         _check(execution, secrets)
         session = DaggerSession.here()
-        client = await session.client(self._log)
+        client = await session.client(self._progress, self._log)
         token = random.token_hex(16)
         tail = Tail()
         out, err = (Written(secrets.values(), listener, tail) for _ in range(2))
@@ -72,6 +81,7 @@ class DaggerExecutor:
             except (dagger.DaggerError, OSError) as error:
                 raise failed_query(error, where=execution.what) from error
             self.received += layer.stat().st_size
+            self._say_traffic()
             below = await to_thread.run_sync(partial(tree_of, execution.layers, self._store, where=execution.what))
             call = partial(layer_changes, layer, below, self._store, secrets=secrets, where=execution.what)
             changes = await to_thread.run_sync(call)
@@ -89,9 +99,9 @@ class DaggerExecutor:
         """Return the container after *execution*."""
         place = ("roots", str(self._store.root))
         if place not in session.kept:
-            session.kept[place] = Roots(client, self._store, self._origins, self._log or unheard, self._count)
+            session.kept[place] = Roots(client, self._store, self._origins, self._progress, self._log or unheard)
         roots: Roots = session.kept[place]
-        root = await roots.root(execution.layers, execution.platform, folder, where=execution.what)
+        root = await roots.root(execution.layers, execution.platform, folder, where=execution.what, sent=self._count)
         self._count(await to_thread.run_sync(partial(_stage, execution, token, folder / "given", self._store)))
         container = root.with_mounted_directory(_SELF, client.host().directory(str(folder / "given")))
         container = container.with_mounted_directory(_WORK, client.directory())
@@ -104,6 +114,10 @@ class DaggerExecutor:
 
     def _count(self, size: int) -> None:
         self.sent += size
+
+    def _say_traffic(self) -> None:
+        if self._log is not None:
+            self._log(f"dagger: {self.sent} bytes sent so far, {self.received} received")
 
     @asynccontextmanager
     async def _scratch(self) -> AsyncIterator[Path]:

@@ -15,12 +15,15 @@ from reprobuild.canonical import Digest, canonical_json, digest_of, hex_of
 from reprobuild.engines.dagger_session import failed_query
 from reprobuild.image.index import RootLayer
 from reprobuild.oci.types import CONFIG, INDEX, MANIFEST, Descriptor, Platform
+from reprobuild.progress import Progress, Silent
 from reprobuild.store import Store
 
 __all__ = ["Origins", "Roots"]
 
 Origins = Callable[[], Mapping[tuple[Digest, ...], str]]
 """Returns where images are that an engine can pull, ``HOST/REPOSITORY@DIGEST``, by the diffIDs of their layers."""
+
+_LARGE = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,22 +33,31 @@ class Roots:
     client: dagger.Client
     store: Store
     origins: Origins
+    progress: Progress
     told: Callable[[str], None]
-    sent: Callable[[int], None]
     _known: dict[tuple[str, ...], dagger.Container] = field(default_factory=dict)
     _there: set[Digest] = field(default_factory=set)
     _lock: anyio.Lock = field(default_factory=anyio.Lock)
 
     async def root(
-        self, layers: Sequence[RootLayer], platform: Platform, scratch: Path, *, where: str
+        self,
+        layers: Sequence[RootLayer],
+        platform: Platform,
+        scratch: Path,
+        *,
+        where: str,
+        sent: Callable[[int], None],
     ) -> dagger.Container:
-        """Return a container whose root filesystem *layers* are; *scratch* is a folder for what is handed over."""
+        """Return a container whose root filesystem *layers* are.
+
+        *scratch* is a folder for what is handed over, and *sent* is told how many bytes that are.
+        """
         key = (str(platform), *(layer.diff_id for layer in layers))
         async with self._lock:
             if key not in self._known:
                 found = await self._pulled(layers, platform)
                 if found is None:
-                    found = await self._imported(layers, platform, scratch, where)
+                    found = await self._imported(layers, platform, scratch, where, sent)
                 self._there.update(layer.diff_id for layer in layers)
                 self._known[key] = found
         return self._known[key]
@@ -58,38 +70,59 @@ class Roots:
             reference = origins.get(diff_ids[:end])
             if reference is None or diff_ids[end - 1] in self._there:
                 continue
+            task = self.progress.task(f"pulling {reference} on the Dagger engine", unit="images")
+            outcome = "failed"
             try:
                 # Whoever the image says runs in it, and where, is not for the first program.
                 found = await self._empty(platform).from_(reference).with_user("0:0").with_workdir("/").sync()
                 await found.rootfs().entries()  # Now the layers are there.
+                outcome = ""
             except dagger.QueryError as error:
                 self.told(f"dagger: the engine cannot pull {reference}, it is handed over: {str(error)[:200]}")
                 return None
+            finally:
+                task.finish(outcome)
             self._there.update(diff_ids[:end])
             return found if end == len(diff_ids) else None
         return None
 
     async def _imported(
-        self, layers: Sequence[RootLayer], platform: Platform, scratch: Path, where: str
+        self,
+        layers: Sequence[RootLayer],
+        platform: Platform,
+        scratch: Path,
+        where: str,
+        sent: Callable[[int], None],
     ) -> dagger.Container:
         missing = [layer for layer in layers if layer.diff_id not in self._there]
         try:
-            return await self._hand_over(layers, missing, platform, scratch / "layers.tar")
+            return await self._hand_over(layers, missing, platform, scratch / "layers.tar", sent)
         except dagger.QueryError as error:
             if len(missing) == len(layers) or "not found" not in str(error):
                 raise failed_query(error, where=where) from error
         # It has collected as garbage what it had.
-        return await self._hand_over(layers, layers, platform, scratch / "all-layers.tar")
+        return await self._hand_over(layers, layers, platform, scratch / "all-layers.tar", sent)
 
     async def _hand_over(
-        self, layers: Sequence[RootLayer], missing: Sequence[RootLayer], platform: Platform, place: Path
+        self,
+        layers: Sequence[RootLayer],
+        missing: Sequence[RootLayer],
+        platform: Platform,
+        place: Path,
+        sent: Callable[[int], None],
     ) -> dagger.Container:
         size = await to_thread.run_sync(partial(_write, place, layers, missing, platform, self.store))
+        # What is sent in a moment is part of its execution, which is shown.
+        shown = self.progress if size >= _LARGE else Silent()
+        task, outcome = shown.task("handing layers over to the Dagger engine", size), "failed"
         try:
             found = await self._empty(platform).import_(self.client.host().file(str(place))).sync()
+            task.advance(size)
+            outcome = ""
         finally:
+            task.finish(outcome)
             await to_thread.run_sync(place.unlink)
-        self.sent(size)
+        sent(size)
         self.told(f"dagger: {len(missing)} of {len(layers)} layers handed over, {size} bytes")
         return found
 

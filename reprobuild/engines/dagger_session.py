@@ -17,6 +17,7 @@ import dagger
 
 from reprobuild.engines.dagger_command_line import COMMAND_LINE, dagger_session
 from reprobuild.errors import MachineError, NetworkError, ReprobuildError
+from reprobuild.progress import Progress, Silent
 
 __all__ = ["DaggerSession", "failed_query"]
 
@@ -48,16 +49,18 @@ class DaggerSession:
         """Return the session of the running event loop, which all executors in it share."""
         return _SESSIONS.setdefault(asyncio.get_running_loop(), DaggerSession())
 
-    async def client(self, log: Callable[[str], None] | None = None) -> dagger.Client:
+    async def client(self, progress: Progress | None = None, log: Callable[[str], None] | None = None) -> dagger.Client:
         """Return the engine's client; raise MachineError if there is no engine, or one of another version.
 
-        *log*, of whoever asks first, is told what Dagger says of its progress.
+        *progress*, of whoever asks first, shows the connecting; *log* is told what Dagger says of its progress.
         """
         if self._client is None:
             loop = asyncio.get_running_loop()
             self._client = loop.create_future()
             # A task of its own, since a connection has to be closed where it was opened. It ends with the loop.
             self._task = loop.create_task(self._hold(self._client, log))
+            task = (progress or Silent()).task("connecting to the Dagger engine", unit="engines")
+            self._client.add_done_callback(lambda done: task.finish("failed" if done.exception() else ""))
         return await asyncio.shield(self._client)
 
     async def _hold(self, ready: "asyncio.Future[dagger.Client]", log: Callable[[str], None] | None) -> None:

@@ -66,9 +66,7 @@ async def resolve_base(
         return replace(known, name=spec.name, pip_wheel=None)
     images = await platform_images(root, platforms, spec, source, store)
     if executions is not None and isinstance(spec.image, RegistryReference):
-        executions.origins.update(
-            {image.config.diff_ids: spec.image.at(image.descriptor.digest) for image in images}
-        )
+        executions.origins.update({image.config.diff_ids: spec.image.at(image.descriptor.digest) for image in images})
     readings = await gathered(
         [partial(_reading, image, spec, source, store, progress) for image in images], limit=len(images)
     )

@@ -9,7 +9,7 @@ import gzip
 import json
 import re
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -22,6 +22,7 @@ import httpx
 
 from reprobuild.engines.dagger_executor import DaggerExecutor
 from reprobuild.engines.execution import ExecutionError, Mount, Observation, Secret
+from reprobuild.progress import Progress
 from reprobuild.store import Store
 from tests.engines.root_filesystem import tiny_root
 
@@ -50,9 +51,11 @@ class Exchanges:
         return cls(asked=[one.pop("asked") for one in found], answers=found)
 
 
-async def scenario(store: Store) -> dict[str, Observation | str]:
+async def scenario(
+    store: Store, progress: Progress | None = None, log: Callable[[str], None] | None = None
+) -> dict[str, Observation | str]:
     """Run what is recorded; return what was seen of each, or the words of its error."""
-    executor = DaggerExecutor(store)
+    executor = DaggerExecutor(store, progress=progress, log=log)
     from tests.engines.conftest import ENV, HERE, Engine
 
     engine = Engine(executor=executor, store=store, layers=tiny_root(store), runs_programs=True)

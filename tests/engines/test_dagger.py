@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -18,6 +19,7 @@ from reprobuild.engines.open import open_executor
 from reprobuild.errors import ContentError, MachineError, SpecificationError
 from reprobuild.image.tree import Node
 from reprobuild.oci.types import Platform
+from reprobuild.progress import Silent
 from reprobuild.store import Store
 from tests.engines.after import difference
 from tests.engines.dagger_exchanges import RECORDED, Exchanges, played, scenario
@@ -33,14 +35,36 @@ def store(tmp_path: Path) -> Store:
     return Store(tmp_path / "store")
 
 
+class Shown(Silent):
+    """A progress that remembers what it showed."""
+
+    def __init__(self) -> None:
+        self.tasks: list[str] = []
+        self.outcomes: list[str] = []
+
+    def task(self, label: str, total: int | None = None, *, unit: str = "bytes") -> "Shown":
+        self.tasks.append(label)
+        return self
+
+    def finish(self, outcome: str = "") -> None:
+        self.outcomes.append(outcome)
+
+
 def test_what_is_asked_is_what_was_recorded(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     recorded = Exchanges.load(RECORDED)
     asked: list[str] = []
+    said: list[str] = []
+    shown = Shown()
     with played(recorded, asked) as port:
         monkeypatch.setenv("DAGGER_SESSION_PORT", str(port))
         monkeypatch.setenv("DAGGER_SESSION_TOKEN", "recorded")
-        found = anyio.run(scenario, store)
+        found = anyio.run(scenario, store, shown, said.append)
     assert sorted(asked) == sorted(recorded.asked), "queries have changed: run scripts/record-dagger"
+    assert shown.tasks == ["connecting to the Dagger engine", "handing layers over to the Dagger engine"]
+    assert shown.outcomes == ["", ""]
+    layers_sent = next(line for line in said if "layers handed over" in line)
+    assert layers_sent.startswith("dagger: 2 of 2 layers handed over, ")
+    assert re.fullmatch(r"dagger: [0-9]+ bytes sent so far, [0-9]+ received", said[-1])
     assert found["fail"] == "test: program: it ended with exit code 7 (7): about to fail\nit failed\n"
     assert found["missing"] == "test: program: it could not be started: no-such-program is not there (127): "
     layers = tiny_root(store)
