@@ -70,7 +70,7 @@ class Roots:
             reference = origins.get(diff_ids[:end])
             if reference is None or diff_ids[end - 1] in self._there:
                 continue
-            task = self.progress.task(f"pulling {reference} on the Dagger engine", unit="images")
+            task = self.progress.task(f"pulling {reference.partition('@')[0]} on the Dagger engine", unit="images")
             outcome = "failed"
             try:
                 # Whoever the image says runs in it, and where, is not for the first program.

@@ -32,7 +32,8 @@ _SECONDS = 600
 """To connect: an engine that is not there yet may have to be pulled."""
 _FULL = ("no space left on device", "disk quota exceeded")
 _ESCAPE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
-_TRACE = re.compile(r" ?\[traceparent:[0-9a-f-]+\]")
+_NOISE = re.compile(r" ?\[traceparent:[0-9a-f-]+\]|\nFor more information check: \S+")
+"""What Dagger and its Python library add to errors."""
 _LOST = (dagger.TransportError, dagger.ClientConnectionError, OSError)
 
 
@@ -158,10 +159,11 @@ async def _knock(engine: str) -> None:
 
 def _check_version(engine: str) -> None:
     sdk = version("dagger-io")
-    if engine.removeprefix("v").split(".")[:2] != sdk.split(".")[:2]:
+    minor = sdk.split(".")[:2]
+    if engine.removeprefix("v").split(".")[:2] != minor:
         raise MachineError(
             f"the Dagger engine is {engine}, its Python library {sdk}",
-            hint=f"start an engine v{sdk}, or install dagger-io=={engine.removeprefix('v').partition('-')[0]}",
+            hint=f"start an engine v{'.'.join(minor)}, for which reprobuild is made; or use --engine embedded",
         )
 
 
@@ -176,4 +178,4 @@ def _no_engine(error: Exception, said: str) -> ReprobuildError:
 
 
 def _brief(error: Exception) -> str:
-    return _TRACE.sub("", str(error)).strip()[-1000:]
+    return _NOISE.sub("", str(error)).strip()[-1000:]

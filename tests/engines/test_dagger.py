@@ -16,7 +16,7 @@ from reprobuild.engines.automatic import AutomaticExecutor, obstacle
 from reprobuild.engines.dagger_job import Ending, failure, job_bytes, parse_ending
 from reprobuild.engines.execution import Changes, Execution, ExecutionError, Observation
 from reprobuild.engines.open import open_executor
-from reprobuild.errors import ContentError, MachineError, SpecificationError
+from reprobuild.errors import ContentError, MachineError, NetworkError, ReprobuildError, SpecificationError
 from reprobuild.image.tree import Node
 from reprobuild.oci.types import Platform
 from reprobuild.progress import Silent
@@ -149,6 +149,44 @@ def test_engines_by_name(store: Store) -> None:
     ]
     with pytest.raises(SpecificationError, match="unknown engine"):
         open_executor("other", store)
+
+
+def test_what_dagger_says_of_a_fault_is_told_in_the_users_terms() -> None:
+    from dagger import ClientError, TransportError
+
+    from reprobuild.engines.dagger_session import failed_query
+
+    def said(text: str, kind: type[Exception] = ClientError) -> ReprobuildError:
+        return failed_query(kind(text), where="hook")
+
+    lost = said("502 Bad Gateway\nFor more information check: https://example.com/502", TransportError)
+    assert isinstance(lost, NetworkError)
+    assert lost.message == "the connection to the Dagger engine was lost: 502 Bad Gateway"
+    for text, message, hint in (
+        ("write: No space left on device [traceparent:00-ab-cd-01]", "the disk of the Dagger engine is full", "prune"),
+        ("exec /dev/pipes/entry: exec format error", "cannot run programs of that platform", "emulator"),
+        ("insecure root capabilities are not allowed", "does not allow insecure root capabilities", "engine.json"),
+        ("something else", "the Dagger engine could not do it: something else", "its log"),
+    ):
+        error = said(text)
+        assert isinstance(error, MachineError)
+        assert message in error.message
+        assert hint in str(error.hint)
+
+
+@pytest.mark.parametrize(("engine", "fits"), [("v0.21.0", True), ("0.21.11", True), ("v0.20.9", False), ("x", False)])
+def test_an_engine_of_another_minor_version_is_refused(
+    engine: str, fits: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from reprobuild.engines import dagger_session
+
+    monkeypatch.setattr(dagger_session, "version", lambda _: "0.21.8")
+    if fits:
+        dagger_session._check_version(engine)
+        return
+    with pytest.raises(MachineError, match=f"the Dagger engine is {engine}, its Python library 0.21.8") as caught:
+        dagger_session._check_version(engine)
+    assert "start an engine v0.21, " in str(caught.value.hint)
 
 
 def test_a_library_that_is_missing(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
