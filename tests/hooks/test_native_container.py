@@ -17,7 +17,7 @@ import pytest
 
 from reprobuild.builder.container import Container
 from reprobuild.builder.customized import Customized
-from reprobuild.builder.executions import Executions, no_secrets
+from reprobuild.builder.executions import Executions
 from reprobuild.builder.hook import Hook, Stage
 from reprobuild.builder.masked import is_masked
 from reprobuild.canonical import Digest, digest_of, parse_json
@@ -27,6 +27,7 @@ from reprobuild.engines.executor import Executor
 from reprobuild.hooks.container import ContainerConfig
 from reprobuild.image.index import RootLayer, tree_of
 from reprobuild.image.tree import Node
+from reprobuild.lockfile import LockedInput
 from reprobuild.oci.types import parse_config, parse_manifest
 from reprobuild.store import Store
 from tests.builder.images import AMD64, put_derivation
@@ -36,9 +37,24 @@ from tests.engines.root_filesystem import Member, put_layer, tiny_root
 CONNECTORS = Path(__file__).parent / "connectors"
 STAGES: tuple[Stage, ...] = ("pre-install", "post-install")
 ENV = {"PATH": "/bin", "HOME": "/root", "LANG": "C.UTF-8"}
+UNMODIFIED = (
+    "destination-documents-locked",
+    "source-chat",
+    "source-config",
+    "source-netrc-locked",
+    "source-sheet-locked",
+)
+"""All test connectors with a build_customization.py but for those that are refused, or want a network."""
+INPUTS = {
+    path.name: path.read_bytes()
+    for path in (
+        CONNECTORS / "source-sheet-locked" / "install.sh",
+        CONNECTORS / "destination-documents-locked" / "global-bundle.pem",
+    )
+}
+SECRET = b"machine example.com login me password s3cr3t-of-this-test"
 HOOKS: Mapping[str, str] = {
-    "source-chat": (CONNECTORS / "source-chat" / "build_customization.py").read_text(),
-    "source-config": (CONNECTORS / "source-config" / "build_customization.py").read_text(),
+    **{name: (CONNECTORS / name / "build_customization.py").read_text() for name in UNMODIFIED},
     "programs": """
         async def pre_connector_install(c):
             c = c.with_workdir("/data").with_exec(["sh", "-c", "echo $PWD >where; rm -r folder; chmod 600 file"])
@@ -110,14 +126,16 @@ def test_a_real_container_comes_out_as_ours(name: str, tmp_path: Path) -> None:
     hook.write_text(dedent(HOOKS[name]))
     store = Store(tmp_path / "store")
     # Where Dagger mounts something and finds no folder, it makes one.
-    more = [Member("etc/group", b"root:x:0:\nnobody:x:65534:\n"), Member("sys", kind=tarfile.DIRTYPE)]
+    folders = ("airbyte", "run", "sys", "usr", "usr/local", "usr/local/share")
+    more = [Member("etc/group", b"root:x:0:\nnobody:x:65534:\n")]
+    more += [Member(folder, kind=tarfile.DIRTYPE) for folder in folders]
     layers = (*tiny_root(store), put_layer(store, more))
-
+    inputs = tuple(LockedInput(name=name, size=len(data), digest=store.add(data)) for name, data in INPUTS.items())
     text = hook.read_text()
 
     async def both() -> list[Made]:
         engines: list[Executor] = [EmbeddedExecutor(store), DaggerExecutor(store)]
-        derivation = replace(put_derivation(store, tmp_path), hooks=(hook_of(hook),))
+        derivation = replace(put_derivation(store, tmp_path), hooks=(hook_of(hook),), inputs=inputs, secrets=("netrc",))
         made = [await ours(derivation, engine, layers, store) for engine in engines]
         return [await native(text, layers, store, tmp_path), *made]
 
@@ -137,7 +155,7 @@ async def ours(derivation: Derivation, engine: Executor, layers: tuple[RootLayer
         derivation=derivation,
         store=store,
         executions=Executions(store=store, open=lambda: engine, fresh=True),
-        secrets=no_secrets,
+        secrets=lambda: {"netrc": SECRET},
         start=Container(layers=layers, config=ContainerConfig(env=ENV)),
     )
     (hook,) = derivation.hooks
@@ -160,6 +178,9 @@ async def native(text: str, layers: tuple[RootLayer, ...], store: Store, folder:
     )
     for name, value in ENV.items():
         start = start.with_env_variable(name, value)
+    for name, data in INPUTS.items():
+        start = start.with_mounted_file(f"/run/reprobuild/inputs/{name}", client.file(name, data.decode()))
+    start = start.with_mounted_secret("/run/secrets/netrc", client.set_secret("netrc", SECRET.decode()))
     scope: dict[str, Any] = {}
     exec(compile(text, "build_customization.py", "exec"), scope)
     made = start
