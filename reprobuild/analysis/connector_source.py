@@ -3,19 +3,18 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from reprobuild.analysis.connector_requirements import connector_requirements
 from reprobuild.analysis.dockerfile import Dockerfile
 from reprobuild.analysis.dockerfile_facts import dockerfile_facts, image_base
 from reprobuild.analysis.dockerfile_reader import read_dockerfile
 from reprobuild.analysis.facts import DockerfileFacts
 from reprobuild.analysis.migration import ConnectorContents
-from reprobuild.analysis.setup_py import setup_requirements
 from reprobuild.errors import SpecificationError
 from reprobuild.workspace.airbyte import METADATA, Metadata, read_metadata
 from reprobuild.workspace.customization import main_file_name
 from reprobuild.workspace.project import Project, read_project
 from reprobuild.workspace.requirement import canonical_name
-from reprobuild.workspace.toml_table import read_text
-from reprobuild.workspace.types import OWN_FILE, REQUIREMENTS_TXT
+from reprobuild.workspace.types import OWN_FILE
 
 __all__ = ["ConnectorSource", "read_source"]
 
@@ -63,7 +62,7 @@ def read_source(folder: Path, root: Path, dockerfile: Path | None) -> ConnectorS
         file=file if found is not None else None,
         dockerfile=found,
         facts=facts,
-        contents=_contents(folder, name, project, metadata),
+        contents=_contents(folder, label, name, project, metadata, facts),
         is_specified=(folder / OWN_FILE).is_file() or project.own is not None,
         published=f"{metadata.repository}:{metadata.tag}" if metadata else "",
         old_base=image_base(found) if found is not None else "",
@@ -79,22 +78,23 @@ def _dockerfile(file: Path, root: Path) -> Dockerfile:
         raise SpecificationError(error.strerror or str(error), where=label) from error
 
 
-def _contents(folder: Path, name: str, project: Project, metadata: Metadata | None) -> ConnectorContents:
+def _contents(
+    folder: Path, label: str, name: str, project: Project, metadata: Metadata | None, facts: DockerfileFacts | None
+) -> ConnectorContents:
     files, folders = set[str](), set[str]()
     for depth in range(1, _DEEPEST + 1):
         for path in folder.glob("/".join(["*"] * depth)):
             (folders if path.is_dir() else files).add(path.relative_to(folder).as_posix())
-    requires, is_own = project.requirements, True
-    if not requires and (folder / "setup.py").is_file():
-        requires, is_own = setup_requirements(read_text(folder / "setup.py", f"{folder.name}/setup.py")), False
+    # Without a Dockerfile there is nothing to migrate, only to check.
+    requires = connector_requirements(folder, label, project, facts.pip_installs) if facts is not None else None
     customization = folder / _CUSTOMIZATION
-    main = main_file_name(customization, f"{folder.name}/{_CUSTOMIZATION}") if customization.is_file() else None
+    main = main_file_name(customization, f"{label}/{_CUSTOMIZATION}") if customization.is_file() else None
     return ConnectorContents(
         name=name,
         files=frozenset(files),
         folders=frozenset(folders),
-        requires=requires,
-        has_own_requirements=is_own or (folder / REQUIREMENTS_TXT).is_file(),
+        requires=requires.found if requires is not None else None,
+        has_own_requirements=requires is not None and requires.is_own,
         labels=metadata.labels if metadata else {},
         main=main or "main.py",
     )

@@ -1,8 +1,22 @@
-"""What a ``setup.py`` requires, where it says so plainly: it is read, never executed."""
+"""What a ``setup.py`` or ``setup.cfg`` requires, where it says so plainly: it is read, never executed."""
 
 import ast
+import configparser
 
-__all__ = ["setup_requirements"]
+__all__ = ["setup_cfg_requirements", "setup_requirements"]
+
+
+def setup_cfg_requirements(text: str) -> tuple[str, ...] | None:
+    """Return ``install_requires`` of the ``setup.cfg`` *text*; None if it says nothing of them."""
+    parser = configparser.ConfigParser(interpolation=None, strict=False)
+    try:
+        parser.read_string(text)
+    except configparser.Error:
+        return None
+    said = parser.get("options", "install_requires", fallback="")
+    if said.strip().startswith("file:"):
+        return None
+    return tuple(line.strip() for line in said.splitlines() if line.strip()) or None
 
 
 def setup_requirements(text: str) -> tuple[str, ...] | None:

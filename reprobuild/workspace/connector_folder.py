@@ -16,7 +16,7 @@ from reprobuild.workspace.airbyte import METADATA, Metadata, read_metadata
 from reprobuild.workspace.customization import main_file_name
 from reprobuild.workspace.hook_settings import specified_hooks, specified_inputs, specified_secrets
 from reprobuild.workspace.hooks import HookSpec
-from reprobuild.workspace.project import Project, pin_file, read_project
+from reprobuild.workspace.project import Project, listed_requirements, pin_file, read_project
 from reprobuild.workspace.requirement import canonical_name
 from reprobuild.workspace.settings import Settings, file_sources, read_settings
 from reprobuild.workspace.toml_table import Table, read_toml
@@ -26,6 +26,7 @@ __all__ = ["Folder", "find_folders", "folder_connector", "read_folder"]
 
 _MAIN = "main.py"
 _SETUP = "setup.py"
+_DOCKERFILE = "Dockerfile"
 _FILES = (METADATA, PYPROJECT, OWN_FILE, REQUIREMENTS_TXT, _SETUP)
 _WORKSPACE_KEYS = (
     "connectors",
@@ -91,7 +92,8 @@ def read_folder(path: Path, root: Path, *, named: bool) -> Folder | None:
         return _unless_named(named, label, why)
     project = read_project(path, label)
     settings = Settings() if path == root else _own_settings(path, label, project)
-    if metadata is None and _SETUP not in files and _says_nothing(project, settings):
+    is_listed = _SETUP in files or REQUIREMENTS_TXT in files
+    if metadata is None and not is_listed and _says_nothing(project, settings):
         why = f"is not a connector: none of {', '.join(_FILES[:-1])} says what it needs"
         return _unless_named(named, label, why)
     name = metadata.name if metadata else project.name or canonical_name(path.name)
@@ -176,11 +178,15 @@ def _own_settings(path: Path, label: str, project: Project) -> Settings:
 
 def _requirements(folder: Folder, settings: Settings) -> tuple[str, ...]:
     requirements = settings.requirements or folder.project.requirements
+    if requirements is None:
+        requirements = listed_requirements(folder.path, folder.label)
     if requirements:
         return requirements
     if (folder.path / _SETUP).is_file() and requirements is None:
         why = f"only {_SETUP} says what it requires, and that would have to be executed"
         hint = f"list what it requires in {PYPROJECT} ([project] dependencies) or {REQUIREMENTS_TXT}"
+        if (folder.path / _DOCKERFILE).is_file():
+            hint = f"run `reprobuild migrate {folder.label}`, which reads it"
         raise SpecificationError(why, where=folder.label, hint=hint)
     raise SpecificationError(
         "requires no distribution at all",

@@ -1,7 +1,7 @@
-"""What a folder says of itself as a Python project: `pyproject.toml` in either dialect, or `requirements.txt`."""
+"""What a folder says of itself as a Python project: `pyproject.toml` in either dialect, and `requirements.txt`."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -10,14 +10,15 @@ from reprobuild.workspace.requirement import canonical_name, normal_requirements
 from reprobuild.workspace.toml_table import Table, read_toml
 from reprobuild.workspace.types import PYPROJECT, REQUIREMENTS_TXT
 
-__all__ = ["Project", "pin_file", "read_project"]
+__all__ = ["Project", "listed_requirements", "pin_file", "read_project"]
 
 _PIN_FILES = ("poetry.lock", "uv.lock", "pylock.toml", REQUIREMENTS_TXT)
+_SETUP = ("setup.py", "setup.cfg")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Project:
-    """Name (normalised), version, specifiers for Python, and requirements, None where nothing says them.
+    """Name (normalised), version, specifiers for Python, and requirements, None where `pyproject.toml` says nothing.
 
     ``packages`` pairs folders of the project with the paths under which a wheel would have them. ``own`` is
     the file's ``[tool.reprobuild]``.
@@ -32,16 +33,23 @@ class Project:
 
 
 def read_project(folder: Path, label: str) -> Project:
-    """Return what *folder*, which errors call *label*, says of itself, an empty Project if it says nothing."""
-    project, path = Project(), folder / PYPROJECT
-    if path.is_file():
-        file = f"{label}/{PYPROJECT}"
-        project = _project(Table(read_toml(path, file), file))
-    if project.requirements is None and (folder / REQUIREMENTS_TXT).is_file():
-        from reprobuild.workspace.requirements_txt import read_requirements_txt  # noqa: PLC0415
+    """Return what `pyproject.toml` in *folder*, which errors call *label*, says, an empty Project without one."""
+    path, file = folder / PYPROJECT, f"{label}/{PYPROJECT}"
+    return _project(Table(read_toml(path, file), file)) if path.is_file() else Project()
 
-        project = replace(project, requirements=read_requirements_txt(folder, label))
-    return project
+
+def listed_requirements(folder: Path, label: str) -> tuple[str, ...] | None:
+    """Return what `requirements.txt` in *folder*, which errors call *label*, lists; None if that is not all there is.
+
+    It is not if there is no such file, or if it lists the folder itself (``-e .``), of which only `setup.py` tells.
+    """
+    if not (folder / REQUIREMENTS_TXT).is_file():
+        return None
+    from reprobuild.workspace.requirements_txt import read_requirements_txt  # noqa: PLC0415 - most have no such file
+
+    listed = read_requirements_txt(folder, label)
+    is_told_elsewhere = listed.names_itself and any((folder / name).is_file() for name in _SETUP)
+    return None if is_told_elsewhere else listed.requirements
 
 
 def pin_file(folder: Path) -> tuple[Path, ...]:

@@ -3,6 +3,7 @@
 import posixpath
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from reprobuild.errors import SpecificationError
@@ -10,40 +11,53 @@ from reprobuild.workspace.requirement import normal_requirement, unlockable
 from reprobuild.workspace.toml_table import read_text
 from reprobuild.workspace.types import REQUIREMENTS_TXT
 
-__all__ = ["read_requirements_txt"]
+__all__ = ["RequirementsTxt", "read_requirements_txt"]
 
 
 _COMMENT = re.compile(r"(^|\s)#.*")
 _HASH = re.compile(r"\s--hash[= ]\S+")
 _MOST_FILES = 20
+_ITSELF = re.compile(r"(?:-e\s*|--editable[\s=]\s*)?(?:file:)?\./*(?:\[[^\]]*\])?")
+"""The project that the file lies in, as in ``-e .`` and ``.[tests]``."""
 
 
-def read_requirements_txt(folder: Path, label: str) -> tuple[str, ...]:
-    """Return the requirements of the file in *folder*, and of the files that it includes, in normal form.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequirementsTxt:
+    """What a file lists, in normal form. *names_itself* says whether the project around it is on the list as well."""
+
+    requirements: tuple[str, ...]
+    names_itself: bool = False
+
+
+def read_requirements_txt(folder: Path, label: str, *, name: str = REQUIREMENTS_TXT) -> RequirementsTxt:
+    """Return what the file *name* in *folder* lists, and the files that it includes.
 
     *label* is what errors call the folder. Hashes are left to the lock. Raises SpecificationError with file and
     line for options and for what cannot be locked.
     """
     found: set[str] = set()
-    waiting, read = [REQUIREMENTS_TXT], set[str]()
+    first, waiting, read = name, [name], set[str]()
     while waiting:
         name = waiting.pop()
         if name not in read:
             read.add(name)
             found.update(_requirements(folder, name, label, waiting))
         if len(read) > _MOST_FILES:
-            raise SpecificationError(f"includes more than {_MOST_FILES} files", where=f"{label}/{REQUIREMENTS_TXT}")
-    return tuple(sorted(found))
+            raise SpecificationError(f"includes more than {_MOST_FILES} files", where=f"{label}/{first}")
+    return RequirementsTxt(requirements=tuple(sorted(found - {"."})), names_itself="." in found)
 
 
 def _requirements(folder: Path, file: str, label: str, waiting: list[str]) -> Iterator[str]:
+    """Yield what *file* lists, ``.`` for the project itself; files that it includes go to *waiting*."""
     path, place = folder / file, f"{label}/{file}"
     if not path.resolve().is_relative_to(folder.resolve()) or not path.is_file():
         raise SpecificationError("is not a file of the connector's folder", where=place)
     for number, line in _logical_lines(read_text(path, place)):
         content, where = _HASH.sub("", _COMMENT.sub("", line)).strip(), f"{place}, line {number}"
         option, _, value = content.replace("=", " ", 1).partition(" ") if content.startswith("-") else ("", "", "")
-        if option in {"-r", "--requirement"}:
+        if _ITSELF.fullmatch(content):
+            yield "."
+        elif option in {"-r", "--requirement"}:
             waiting.append(posixpath.normpath(posixpath.join(posixpath.dirname(file), value.strip())))
         elif option in {"-e", "--editable"}:
             raise unlockable(value.strip(), "a path", where=where)

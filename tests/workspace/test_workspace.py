@@ -301,10 +301,25 @@ class TestFolders:
         assert spec.requirements == ('a==1; python_version < "3.12"', "b", "httpx>=0.27")
         assert [path.name for path in spec.pins] == ["requirements.txt"]
 
+    @pytest.mark.parametrize("line", ["-e .", ".", "-e .[tests]", "--editable=.", "-e ./", "file:."])
+    def test_requirements_txt_may_list_the_folder_itself(self, tmp_path: Path, line: str) -> None:
+        files = {"requirements.txt": f"{line}  # this one\na\n"}
+        assert with_folder(tmp_path, files).requirements == ("a",)
+        for more in ({}, {"Dockerfile": "FROM a\n"}):
+            error = folder_fault(tmp_path, {**files, "setup.py": "", **more})
+            assert "only setup.py says what it requires" in error.message
+            assert error.hint == "run `reprobuild migrate c/x`, which reads it" or not more
+        own = {"reprobuild.toml": 'requirements = ["b"]\n'}
+        assert with_folder(tmp_path, {**files, "setup.py": "", **own}).requirements == ("b",)
+
+    def test_requirements_txt_does_not_count_where_the_specification_says_them(self, tmp_path: Path) -> None:
+        files = {"requirements.txt": "-e ../../bases/tests\n", "reprobuild.toml": 'requirements = ["b"]\n'}
+        assert with_folder(tmp_path, files).requirements == ("b",)
+
     @pytest.mark.parametrize(
         ("text", "where", "why"),
         [
-            ("a\n\n-e .\n", "c/x/requirements.txt, line 3", "required from a path"),
+            ("a\n\n-e ../other\n", "c/x/requirements.txt, line 3", "required from a path"),
             ("a \\\n>=1\n--index-url https://x.test\n", "c/x/requirements.txt, line 3", "the option --index-url"),
             ("-c pins.txt", "c/x/requirements.txt, line 1", "the option -c"),
             ("-r ../../pyproject.toml", "c/x/../../pyproject.toml", "not a file of the connector's folder"),
