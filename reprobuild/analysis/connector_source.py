@@ -14,7 +14,6 @@ from reprobuild.workspace.airbyte import METADATA, Metadata, read_metadata
 from reprobuild.workspace.customization import main_file_name
 from reprobuild.workspace.project import Project, read_project
 from reprobuild.workspace.requirement import canonical_name
-from reprobuild.workspace.types import OWN_FILE
 
 __all__ = ["ConnectorSource", "read_source"]
 
@@ -36,7 +35,6 @@ class ConnectorSource:
     dockerfile: Dockerfile | None
     facts: DockerfileFacts | None
     contents: ConnectorContents
-    is_specified: bool
     published: str = ""
     old_base: str = ""
     base_image: str = ""
@@ -63,7 +61,6 @@ def read_source(folder: Path, root: Path, dockerfile: Path | None) -> ConnectorS
         dockerfile=found,
         facts=facts,
         contents=_contents(folder, label, name, project, metadata, facts),
-        is_specified=(folder / OWN_FILE).is_file() or project.own is not None,
         published=f"{metadata.repository}:{metadata.tag}" if metadata else "",
         old_base=image_base(found) if found is not None else "",
         base_image=(metadata.base_image or "") if metadata else "",

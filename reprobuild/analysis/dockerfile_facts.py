@@ -2,8 +2,10 @@
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 
 from reprobuild.analysis.dockerfile import Dockerfile, Instruction, Stage
+from reprobuild.analysis.dockerfile_words import replaced
 from reprobuild.analysis.facts import DockerfileFacts
 from reprobuild.analysis.installs import Install, installs
 from reprobuild.analysis.shell_commands import commands
@@ -115,19 +117,30 @@ def _with_from(stage: Stage) -> Iterator[Instruction]:
 
 
 def image_installs(dockerfile: Dockerfile) -> Iterator[Install]:
-    """Yield what the stages bring in that the image of *dockerfile* is made of."""
+    """Yield what the stages bring in that the image of *dockerfile* is made of, variables that are known replaced."""
+    environment: dict[str, str] = {}
     for stage in image_stages(dockerfile):
-        yield from _installs(stage)
+        arguments: dict[str, str] = {}
+        for one in stage.instructions:
+            known = {**arguments, **environment}
+            for install in _brought(one):
+                yield replace(install, name=replaced(install.name, known, "\\"))
+            if one.keyword in {"ARG", "ENV"} and not one.is_trigger:
+                (arguments if one.keyword == "ARG" else environment).update(one.pairs)
 
 
 def _installs(stage: Stage) -> Iterator[Install]:
     for one in stage.instructions:
-        if one.keyword == "RUN":
-            run = [one.words] if one.is_json else list(commands(one.text))
-            scripts = [text.content for text in one.heredocs if one.text.strip().startswith("<<")]
-            yield from installs([*run, *(words for script in scripts for words in commands(script))])
-        elif one.keyword == "ADD":
-            yield from _added(one)
+        yield from _brought(one)
+
+
+def _brought(one: Instruction) -> Iterator[Install]:
+    if one.keyword == "RUN":
+        run = [one.words] if one.is_json else list(commands(one.text))
+        scripts = [text.content for text in one.heredocs if one.text.strip().startswith("<<")]
+        yield from installs([*run, *(words for script in scripts for words in commands(script))])
+    elif one.keyword == "ADD":
+        yield from _added(one)
 
 
 def _added(one: Instruction) -> Iterator[Install]:

@@ -22,7 +22,7 @@ async def image_fleet(subjects: Sequence[Subject], reading: ImageReading, progre
 
     Raises what is wrong with this machine.
     """
-    task = progress.task("images", len(subjects))
+    task = progress.task("images", len(subjects), unit="images")
 
     async def one(subject: Subject) -> list[ImageFacts]:
         found = await reading.facts(subject)

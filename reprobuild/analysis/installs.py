@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-__all__ = ["Install", "installs"]
+__all__ = ["Install", "installs", "os_package"]
 
 _OS = {
     "apt-get": "install", "apt": "install", "aptitude": "install", "apk": "add", "dnf": "install", "yum": "install",
@@ -23,6 +23,7 @@ _PIP_VALUES = frozenset(
 _ADDRESS = re.compile(r"(?:https?|ftp)://\S+")
 _CHECKS = frozenset({"sha256sum", "sha384sum", "sha512sum", "shasum", "gpg", "gpgv", "cosign", "minisign"})
 _EXACT = re.compile(r"[A-Za-z0-9._-]+(?:\[[^]]*\])?\s*={2,3}\s*[^\s*]+")
+_PACKAGE = re.compile(r"([^=<>~:@/]+)(?::[a-z0-9]+)?(?:=([^*=<>~]+(?:~[^*=<>~]+)*))?")
 _REVISION = re.compile(r"@[0-9a-f]{40}(?:#|$)|[#&]sha(?:256|384|512)=[0-9a-f]{64,}")
 
 
@@ -52,6 +53,12 @@ def installs(commands: Iterable[Sequence[str]]) -> Iterator[Install]:
             for word in rest:
                 if _ADDRESS.match(word):
                     yield Install(kind="download", name=word, pinned=checked)
+
+
+def os_package(text: str) -> tuple[str, str]:
+    """Return name and version, empty if several will do, of the OS package that *text* (``jq=1.6-2``) installs."""
+    found = _PACKAGE.fullmatch(text)
+    return (found[1], found[2] or "") if found else (re.split(r"[=<>~:@/]", text)[0], "")
 
 
 def _program(command: Sequence[str]) -> str:

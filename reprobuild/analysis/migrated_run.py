@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from reprobuild.analysis.dockerfile import Heredoc, Instruction
 from reprobuild.analysis.dockerfile_words import replaced
 from reprobuild.analysis.fetching import Fetching, fetching
-from reprobuild.analysis.installs import Install, installs
+from reprobuild.analysis.installs import Install, installs, os_package
 from reprobuild.analysis.migration_walk import Walk
 from reprobuild.analysis.needless import installs_project, is_needless
 from reprobuild.analysis.shell_commands import commands, slices
@@ -96,14 +96,14 @@ def _fetch(walk: Walk, one: Instruction, fetched: Fetching) -> Iterator[str]:
     hint = "it is an input now, locked by digest; `lock update` says when it changes"
     if fetched.is_run:
         hint = "the script is an input now, locked by digest; whatever it fetches itself has to be one, too"
-    walk.note(one, f"{url} is fetched", hint, about=f"download {url}" if not fetched.is_run else "")
+    walk.note(one, f"{url} is fetched", hint)
     yield fetched.instead(walk.input(url))
 
 
 def _install(walk: Walk, one: Instruction, found: Sequence[Install], words: Sequence[Sequence[str]]) -> None:
     for install in found:
         if install.kind == "os":
-            name = install.name.partition("=")[0]
+            name, _ = os_package(install.name)
             hint = "the base image must have it: hooks have no network"
             walk.note(one, f"{name} is installed as an OS package", hint, about=f"OS package {name}")
         elif install.kind == "download":

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from reprobuild.analysis.dockerfile import Dockerfile
 from reprobuild.analysis.dockerfile_facts import image_installs
 from reprobuild.analysis.facts import DockerfileFacts, ImageFacts
+from reprobuild.analysis.installs import os_package
 from reprobuild.analysis.promises import Promises, is_of_connector
 
 __all__ = ["promises_of"]
@@ -13,7 +14,7 @@ __all__ = ["promises_of"]
 def promises_of(dockerfile: Dockerfile | None, facts: DockerfileFacts | None, image: ImageFacts | None) -> Promises:
     """Return what *dockerfile*, with its *facts*, and the published *image* promise; either may not be there."""
     installs = list(image_installs(dockerfile)) if dockerfile is not None else []
-    packages = dict.fromkeys(one.name for one in installs if one.kind == "os")
+    packages = dict(os_package(one.name) for one in installs if one.kind == "os")
     downloads = tuple(dict.fromkeys(one.name for one in installs if one.kind == "download"))
     environment = dict(_written(facts)) if facts is not None else {}
     labels = dict(facts.labels) if facts is not None else {}
@@ -29,10 +30,11 @@ def promises_of(dockerfile: Dockerfile | None, facts: DockerfileFacts | None, im
             timezone="UTC",
             environment=environment,
             labels=labels,
-            os_packages=tuple(packages),
+            os_packages=packages,
             downloads=downloads,
         )
-    packages |= dict.fromkeys(one.package.name for one in image.added or () if not one.before)
+    there = {one.name: one.version for one in image.os_packages}
+    packages |= {one.package.name: "" for one in image.added or () if not one.before}
     return Promises(
         entrypoint=image.entrypoint,
         command=image.command,
@@ -41,7 +43,7 @@ def promises_of(dockerfile: Dockerfile | None, facts: DockerfileFacts | None, im
         timezone=image.timezone or None,
         environment={**environment, **dict(_own(image))},
         labels={**labels, **image.labels},
-        os_packages=tuple(packages),
+        os_packages={name: there.get(name, version) for name, version in packages.items()},
         downloads=downloads,
         distributions={one.name: one.version for one in image.distributions},
         python=image.python.found or image.python.claimed,

@@ -20,7 +20,10 @@ _ROOT = frozenset({"", "0", "root", "0:0", "root:root"})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Promises:
-    """What an image, or its Dockerfile, gives whoever runs it. ``os_packages`` are names; ``None`` is: not known."""
+    """What an image, or its Dockerfile, gives whoever runs it; ``None`` is: not known.
+
+    ``os_packages`` are versions by name, empty where any will do.
+    """
 
     entrypoint: Sequence[str] = ()
     command: Sequence[str] = ()
@@ -29,7 +32,7 @@ class Promises:
     timezone: str | None = None
     environment: Mapping[str, str] = field(default_factory=dict)
     labels: Mapping[str, str] = field(default_factory=dict)
-    os_packages: Sequence[str] = ()
+    os_packages: Mapping[str, str] = field(default_factory=dict)
     distributions: Mapping[str, str] | None = None
     python: str = ""
     downloads: Sequence[str] = ()
@@ -38,13 +41,17 @@ class Promises:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Promise:
-    """One of them: what it is about, what was promised, what there is now. *is_broken*: somebody should look at it."""
+    """One of them: what it is about, what was promised, what there is now. *is_broken*: somebody should look at it.
+
+    *reason* says why it is not, though it is not kept.
+    """
 
     what: str
     before: str
     after: str
     verdict: Verdict
     is_broken: bool
+    reason: str = ""
 
 
 def kept_promises(
@@ -79,22 +86,25 @@ def _start(promises: Promises, image: ImageFacts) -> Iterator[Promise]:
         yield _held("timezone", promises.timezone, image.timezone)
     if promises.python:
         # A patch level moves with every base; what is written for it is asked by requires-python.
-        yield _held("Python", promises.python, image.python.found or image.python.claimed, is_strict=False)
+        now = image.python.found or image.python.claimed
+        yield _held("Python", promises.python, now, reason="that of the base image, which the lock pins")
 
 
 def _mapping(what: str, before: Mapping[str, str], after: Mapping[str, str]) -> Iterator[Promise]:
     for name in sorted(before):
         if name in _LABELS_OF_A_BUILD:
             continue
-        is_strict = what == "label" or is_of_connector(name)
-        yield _held(f"{what} {name}", before[name], after.get(name, ""), is_there=name in after, is_strict=is_strict)
+        reason = "" if what == "label" or is_of_connector(name) else "base images set it"
+        yield _held(f"{what} {name}", before[name], after.get(name, ""), is_there=name in after, reason=reason)
 
 
 def _system(promises: Promises, image: ImageFacts, inputs: Sequence[str]) -> Iterator[Promise]:
     there = {one.name: one.version for one in image.os_packages}
-    for said in dict.fromkeys(promises.os_packages):
-        name = re.split(r"[=<>~]", said.partition(":")[0])[0]
-        yield _held(f"OS package {name}", "there", "there" if name in there else "", is_there=name in there)
+    for name, version in promises.os_packages.items():
+        now = there.get(name, "")
+        reason = "that of the base image, which the lock pins" if name in there else ""
+        before = version or now or "installed"
+        yield _held(f"OS package {name}", before, now, is_there=name in there, reason=reason)
     for url in dict.fromkeys(promises.downloads):
         # Whether the hook makes of it what the Dockerfile made is for people to see.
         yield _held(f"download {url}", "an input", "an input" if url in inputs else "", is_there=url in inputs)
@@ -103,17 +113,25 @@ def _system(promises: Promises, image: ImageFacts, inputs: Sequence[str]) -> Ite
 def _distributions(before: Mapping[str, str], image: ImageFacts, own: str) -> Iterator[Promise]:
     after = {one.name: one.version for one in image.distributions}
     for name in sorted(before):
-        is_strict = name not in after and name not in _TOOLS | {own, f"airbyte-{own}"}
-        now = after.get(name, "")
-        yield _held(f"distribution {name}", before[name], now, is_there=name in after, is_strict=is_strict)
+        now, reason = after.get(name, ""), ""
+        if name in after:
+            reason = "the lock pins it"
+        elif name in {own, f"airbyte-{own}"}:
+            reason = "its files are copied, not installed"
+        elif name in _TOOLS:
+            reason = "a tool that installs"
+        yield _held(f"distribution {name}", before[name], now, is_there=name in after, reason=reason)
 
 
-def _held(what: str, before: str, after: str, *, is_there: bool = True, is_strict: bool = True) -> Promise:
+def _held(what: str, before: str, after: str, *, is_there: bool = True, reason: str = "") -> Promise:
+    """Return the promise with its verdict; with a *reason* it is not broken, whatever has become of it."""
     verdict: Verdict = "kept" if is_there and before == after else "changed" if is_there and after else "lost"
+    is_kept = verdict == "kept"
     return Promise(
         what=what,
         before=before,
         after=after if is_there else "",
         verdict=verdict,
-        is_broken=is_strict and verdict != "kept",
+        is_broken=not is_kept and not reason,
+        reason="" if is_kept else reason,
     )

@@ -8,11 +8,19 @@ from typing import Any
 
 from reprobuild.cli.output import plain, say, say_json, styled
 from reprobuild.cli.settings import Settings
-from reprobuild.verify.cause import CAUSES, Cause, rank
+from reprobuild.verify.cause import CAUSES, OF_THE_BUILDER, Cause, rank
 from reprobuild.verify.comparison import Comparison
 from reprobuild.verify.difference import Difference
 
-__all__ = ["MOST_LINES", "comparison_json", "counted_causes", "print_all", "print_comparison_json", "print_in_short"]
+__all__ = [
+    "MOST_LINES",
+    "comparison_json",
+    "counted_causes",
+    "print_all",
+    "print_comparison_json",
+    "print_in_short",
+    "sorted_causes",
+]
 
 MOST_LINES = 20
 """Of the short form."""
@@ -82,6 +90,15 @@ def comparison_json(comparison: Comparison) -> dict[str, Any]:
 def counted_causes(comparison: Comparison) -> str:
     """Return the causes in a line, each with how often it was found: ``mtime only (3 paths), order (1 layer)``."""
     return ", ".join(f"{cause} ({_counted(found)})" for cause, found in _groups(comparison.differences))
+
+
+def sorted_causes(comparison: Comparison) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the causes, each counted: those that change what is in an image, and those of how it was made."""
+    groups = [(cause, f"{cause} ({_counted(found)})") for cause, found in _groups(comparison.differences)]
+    return (
+        tuple(text for cause, text in groups if cause not in OF_THE_BUILDER),
+        tuple(text for cause, text in groups if cause in OF_THE_BUILDER),
+    )
 
 
 def _print_head(comparison: Comparison, settings: Settings) -> None:

@@ -49,7 +49,7 @@ def migrate(  # noqa: PLR0917 - options are not positional
     """
     from reprobuild.cli.migrating import MigrationRequest, run_migration
 
-    if check and (dry_run or force or delete_dockerfile):
+    if check and (dry_run or force or delete_dockerfile or base is not None):
         raise typer.BadParameter("it writes nothing: give it alone", param_hint="--check")
     request = MigrationRequest(
         connector=connector,

@@ -1,6 +1,8 @@
 """The files of a migration, written into a connector's folder: all of them, or the folder stays as it was."""
 
 import difflib
+import json
+import tomllib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,22 +17,31 @@ if TYPE_CHECKING:
 
 __all__ = ["changes", "listed_in_workspace", "migrated_files", "written"]
 
+_OUR_TABLE = "[tool.reprobuild]"
 _HEAD = "# Written by `reprobuild migrate`, from {source}. See docs/reference/specification.md.\n"
 
 
-def migrated_files(folder: Path, migration: "Migration", *, source: str) -> dict[Path, str]:
-    """Return the texts of the files that *migration* needs in *folder*; *source* is what it was made from.
+def migrated_files(folder: Path, migration: "Migration", *, source: str, force: bool) -> dict[Path, str]:
+    """Return the texts of the files that *migration* needs in *folder* and that are not there yet.
 
-    The connector's keys go into its ``pyproject.toml``, whose comments and order stay; without one into
-    ``reprobuild.toml``. Raises SpecificationError for a file that cannot be added to.
+    *source* is what it was made from. The connector's keys go into its ``pyproject.toml``, whose comments and order
+    stay; without one into ``reprobuild.toml``. Raises SpecificationError for a file that cannot be added to, and, but
+    with *force*, for one that says something else.
     """
-    files = {folder / path: text for path, text in migration.hooks.items()}
-    if migration.settings:
-        own, pyproject = folder / OWN_FILE, folder / PYPROJECT
-        if pyproject.is_file() and not own.is_file():
-            files[pyproject] = _added(pyproject, migration.settings)
-        else:
-            files[own] = _HEAD.format(source=source) + _text(migration.settings)
+    files = {}
+    for name, text in migration.hooks.items():
+        path = folder / name
+        if not (path.is_file() and path.read_bytes() == text.encode() and path.stat().st_mode & 0o100):
+            _refuse_to_lose(path, force=force)
+            files[path] = text
+    own, pyproject = folder / OWN_FILE, folder / PYPROJECT
+    is_own = own.is_file() or not pyproject.is_file()
+    path, said = (own, _said_in(own)) if is_own else (pyproject, _said_in(pyproject, "tool", "reprobuild"))
+    if said != (migration.settings or None):
+        if said is not None and not force:
+            raise _there_already(path, "it has a specification already, and another one")
+        head = _HEAD.format(source=source)
+        files[path] = head + _text(migration.settings) if is_own else _with_table(pyproject, migration.settings)
     return files
 
 
@@ -40,9 +51,30 @@ def listed_in_workspace(path: Path, label: str) -> str:
 
     document = _parsed(path)
     table: Any = document if path.name == OWN_FILE else document["tool"]["reprobuild"]
-    connectors = table.setdefault("connectors", tomlkit.array())
-    connectors.append(label)
+    is_new = "connectors" not in table
+    table.setdefault("connectors", tomlkit.array()).append(label)
+    if is_new and (text := _with_line(path, f"connectors = {json.dumps([label])}", document.unwrap())) is not None:
+        return text
     return tomlkit.dumps(document)
+
+
+def _with_line(path: Path, line: str, wanted: Mapping[str, Any]) -> str | None:
+    """Return the text of *path* with *line* after the last key of its table for us; None if that is not *wanted*.
+
+    tomlkit would put it behind the comments of the table that follows.
+    """
+    lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+    begin = 0
+    if path.name != OWN_FILE:
+        begin = next((at for at, text in enumerate(lines, 1) if text.strip() == _OUR_TABLE), len(lines))
+    end = next((at for at, text in enumerate(lines[begin:], begin) if text.lstrip().startswith("[")), len(lines))
+    while end > begin and (not lines[end - 1].strip() or lines[end - 1].lstrip().startswith("#")):
+        end -= 1
+    text = "".join([*lines[:end], f"{line}\n", *lines[end:]])
+    try:
+        return text if tomllib.loads(text) == wanted else None
+    except tomllib.TOMLDecodeError:
+        return None
 
 
 def changes(files: Mapping[Path, str], root: Path) -> Iterator[str]:
@@ -80,13 +112,32 @@ def _restore(before: Mapping[Path, bytes | None]) -> None:
                 path.parent.rmdir()
 
 
-def _added(path: Path, settings: Mapping[str, Any]) -> str:
+def _refuse_to_lose(path: Path, *, force: bool) -> None:
+    if path.exists() and not force:
+        raise _there_already(path, "is there already, and does something else")
+
+
+def _there_already(path: Path, why: str) -> SpecificationError:
+    hint = "look at what `--dry-run --force` would change; --force writes over it, --check only compares"
+    return SpecificationError(why, where=str(path), hint=hint)
+
+
+def _said_in(path: Path, *keys: str) -> Any:
+    """Return what the table *keys* of the file *path* says, None if there is none."""
+    said: Any = _parsed(path).unwrap() if path.is_file() else None
+    for key in keys:
+        said = said.get(key) if isinstance(said, dict) else None
+    return said or None
+
+
+def _with_table(path: Path, settings: Mapping[str, Any]) -> str:
+    """Return the text of the project file *path* with our table, and nothing that stood in it before."""
     import tomlkit
 
     document: Any = _parsed(path)
     tool = document.setdefault("tool", tomlkit.table(is_super_table=True))
-    if not isinstance(tool, dict) or "reprobuild" in tool:
-        raise SpecificationError("[tool.reprobuild] is there already", where=str(path), hint="remove it first")
+    if not isinstance(tool, dict):
+        raise SpecificationError("tool is not a table", where=str(path), hint="mend the file first")
     tool["reprobuild"] = _table(settings)
     return tomlkit.dumps(document)
 

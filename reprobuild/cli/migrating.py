@@ -1,5 +1,6 @@
 """What `reprobuild migrate` does: read, write, lock, build, and hold the new image against the old one."""
 
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,14 +8,16 @@ from typing import TYPE_CHECKING
 
 from reprobuild.cli.migrated_files import changes, listed_in_workspace, migrated_files, written
 from reprobuild.cli.opening import open_store
-from reprobuild.cli.output import plain, say, tell
+from reprobuild.cli.output import plain, say, say_json, tell
 from reprobuild.cli.settings import Settings
-from reprobuild.errors import LockError, SpecificationError
+from reprobuild.errors import LockError, ReprobuildError, SpecificationError
+from reprobuild.store import machine_errors
 
 if TYPE_CHECKING:
     from reprobuild.analysis.connector_source import ConnectorSource
     from reprobuild.analysis.facts import Fleet
     from reprobuild.analysis.migration import Migration, Note
+    from reprobuild.cli.migration_outcome import Outcome
     from reprobuild.workspace import Workspace
 
 __all__ = ["MigrationRequest", "run_migration"]
@@ -48,10 +51,10 @@ def run_migration(request: MigrationRequest, settings: Settings) -> int:
     notes: Sequence[Note] = ()
     if not request.check:
         made = _migration(request, source, root)
-        files, notes = migrated_files(folder, made, source=source.label), tuple(made.notes)
-        files |= _listing(folder, root)
+        files = migrated_files(folder, made, source=source.label, force=request.force) | _listing(folder, root)
+        notes = tuple(made.notes)
     if request.dry_run:
-        _show(files, root, notes, source)
+        _show(request, files, root, notes, source)
         return 0
     if files:
         with written(files):
@@ -60,7 +63,12 @@ def run_migration(request: MigrationRequest, settings: Settings) -> int:
             for path in sorted(files):
                 tell(plain(f"wrote {path.relative_to(root)}"))
     workspace = _workspace(root, source.name)
-    return _held(request, source, workspace, settings, files=list(files), notes=notes)
+    try:
+        return _held(request, source, workspace, settings, files=list(files), notes=notes)
+    except (ReprobuildError, KeyboardInterrupt):
+        if not request.check and not settings.quiet:
+            tell("the specification is written: the same command goes on from here")
+        raise
 
 
 def _held(
@@ -85,13 +93,16 @@ def _held(
         raise SpecificationError("there is nothing to hold the new image against", where=source.label, hint=hint)
     inputs = [one.url for one in workspace.connectors[source.name].inputs if one.url]
     image = old.images[0].reference if old.images else ""
+    causes, packing = _causes(image, source.name, settings) if image else ((), ())
     outcome = Outcome(
         name=source.name,
+        folder=request.connector.as_posix(),
         files=tuple(path.relative_to(workspace.root).as_posix() for path in files),
         notes=tuple(notes),
         dockerfile=source.label if source.facts is not None else "",
         image=image,
-        causes=_causes(image, source.name, settings) if image else "",
+        causes=causes,
+        packing=packing,
         missing=old.missing,
         promises=held_against(
             promised or {"": promises_of(source.dockerfile, source.facts, None)},
@@ -101,11 +112,26 @@ def _held(
         ),
     )
     print_outcome_json(outcome) if request.json else print_outcome(outcome, settings)
-    broken = any(one.is_broken for one in outcome.promises)
-    if request.delete_dockerfile and not broken and source.file is not None:
+    if request.delete_dockerfile:
+        _delete_dockerfile(source, outcome)
+    return 0 if outcome.is_kept else 1
+
+
+def _delete_dockerfile(source: "ConnectorSource", outcome: "Outcome") -> None:
+    """Remove the Dockerfile if all that it says is in the specification, and say so; else say why it stays."""
+    if source.file is None:
+        return
+    if not outcome.is_kept or outcome.open_notes:
+        why = (
+            "not all that it promised is kept"
+            if not outcome.is_kept
+            else "see the notes: not all of it is carried over"
+        )
+        tell(plain(f"left {source.label} where it is: {why}"))
+        return
+    with machine_errors(source.file):
         source.file.unlink()
-        tell(plain(f"removed {source.label}"))
-    return 1 if broken else 0
+    tell(plain(f"removed {source.label}"))
 
 
 def _migration(request: MigrationRequest, source: "ConnectorSource", root: Path) -> "Migration":
@@ -114,9 +140,6 @@ def _migration(request: MigrationRequest, source: "ConnectorSource", root: Path)
     if source.dockerfile is None or source.facts is None:
         hint = "give --dockerfile; or --check, if it has been migrated already"
         raise SpecificationError("there is no Dockerfile to begin with", where=source.label, hint=hint)
-    if source.is_specified and not request.force:
-        hint = f"run `reprobuild migrate {request.connector} --check`; --force writes over it"
-        raise SpecificationError("it has a specification already", where=source.label, hint=hint)
     if source.contents.requires is None:
         hint = "list what it requires in pyproject.toml ([project] dependencies) or requirements.txt"
         raise SpecificationError(
@@ -237,20 +260,28 @@ def _images(
         return run_async(work, on_interrupt=display.close)
 
 
-def _causes(image: str, name: str, settings: Settings) -> str:
-    """Return why the files and the config of the new image are others than those of *image*."""
+def _causes(image: str, name: str, settings: Settings) -> tuple[Sequence[str], Sequence[str]]:
+    """Return why the new image is another than *image*: what is in it, and how it was made."""
     from reprobuild.cli.comparing import compared
-    from reprobuild.cli.differences import counted_causes
-    from reprobuild.errors import ReprobuildError
+    from reprobuild.cli.differences import sorted_causes
 
     try:
-        return counted_causes(compared((image, f"store:{name}"), (), full=False, settings=settings))
+        return sorted_causes(compared((image, f"store:{name}"), (), full=False, settings=settings))
     except ReprobuildError as error:
-        return f"not known: {error.message}"
+        return (f"nobody knows what: {error.message}",), ()
 
 
-def _show(files: dict[Path, str], root: Path, notes: "Sequence[Note]", source: "ConnectorSource") -> None:
+def _show(
+    request: MigrationRequest, files: dict[Path, str], root: Path, notes: "Sequence[Note]", source: "ConnectorSource"
+) -> None:
+    """Print what would be written."""
+    from reprobuild.cli.migration_outcome import note_json, print_notes
+
+    if request.json:
+        texts = {path.relative_to(root).as_posix(): text for path, text in sorted(files.items())}
+        say_json({"name": source.name, "files": texts, "notes": [note_json(note) for note in notes]})
+        return
     for line in changes(files, root):
         say(plain(line))
-    for note in notes:
-        tell(plain(f"note: {source.label}:{note.line}: {note.text}\n      {note.hint}"))
+    sys.stdout.flush()
+    print_notes(notes, source.label)

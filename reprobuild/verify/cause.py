@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-__all__ = ["CAUSES", "SAME_CONTENT", "Cause", "Explanation", "rank"]
+__all__ = ["CAUSES", "OF_THE_BUILDER", "SAME_CONTENT", "Cause", "Explanation", "rank"]
 
 Cause = Literal[
     "platform",
@@ -62,6 +62,13 @@ Cause = Literal[
 
 SAME_CONTENT: frozenset[Cause] = frozenset({"compression only", "media type", "document form"})
 """What differs by these alone gives the same files and the same container."""
+
+OF_THE_BUILDER: frozenset[Cause] = SAME_CONTENT | {
+    *("bytecode", "RECORD order", "installer note", "zip members", "gzip header", "log or cache file"),
+    *("hard link", "other layer", "layers", "mtime only", "order", "duplicate entries", "pax header"),
+    *("annotation", "index", "attestation", "created time", "history"),
+}
+"""What tells how an image was made, and next to nothing of what runs in it: two builders never agree on these."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

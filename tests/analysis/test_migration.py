@@ -215,7 +215,7 @@ KEPT = Promises(
     timezone="UTC",
     environment={"A": "1", "B": "x=y\nz"},
     labels={"l": "1", "io.airbyte.version": "0"},
-    os_packages=("bash=5.1",),
+    os_packages={"bash": "5"},
     distributions={"alpha": "1.1"},
 )
 
@@ -236,7 +236,9 @@ def test_an_image_that_keeps_all() -> None:
         ({"user": "1000"}, "user", "changed", True),
         ({"timezone": "Europe/Paris"}, "timezone", "changed", True),
         ({"labels": {"m": "1"}}, "label m", "lost", True),
-        ({"os_packages": ("gcc",)}, "OS package gcc", "lost", True),
+        ({"os_packages": {"gcc": ""}}, "OS package gcc", "lost", True),
+        ({"os_packages": {"bash": "4"}}, "OS package bash", "changed", False),
+        ({"os_packages": {"bash": ""}}, "OS package bash", "kept", False),
         ({"distributions": {"alpha": "1.0"}}, "distribution alpha", "changed", False),
         ({"distributions": {"beta": "1.0"}}, "distribution beta", "lost", True),
         ({"distributions": {"pip": "1.0", "source-x": "1"}}, "distribution pip", "lost", False),
@@ -255,7 +257,7 @@ def test_the_published_image_has_the_last_word() -> None:
     )
     facts = dockerfile_facts(dockerfile, connector="source-x", variant="")
     alone = promises_of(dockerfile, facts, None)
-    assert (alone.environment, alone.os_packages) == ({"A": "old", "D": "only"}, ("gcc",))
+    assert (alone.environment, alone.os_packages) == ({"A": "old", "D": "only"}, {"gcc": ""})
     both = promises_of(dockerfile, facts, replace(IMAGE, base_environment={"B": "x=y\nz"}))
     assert both.environment == {"A": "1", "D": "only"}
     assert both.labels == {"k": "v", "l": "1"}
