@@ -91,11 +91,14 @@ def image_stages(dockerfile: Dockerfile) -> list[Stage]:
 def _image(chain: list[Stage]) -> dict[str, tuple[str, ...]]:
     """Return what the last ENTRYPOINT, CMD and USER say; an ENTRYPOINT takes away a CMD from before."""
     found: dict[str, tuple[str, ...]] = {}
+    shell: tuple[str, ...] = _SHELL
     for stage in chain:
         for one in stage.instructions:
+            if one.keyword == "SHELL" and one.is_json and not one.is_trigger:
+                shell = one.words
             if one.is_trigger or one.keyword not in {"ENTRYPOINT", "CMD", "USER"}:
                 continue
-            words = one.words if one.is_json or one.keyword == "USER" else (*_SHELL, one.text)
+            words = one.words if one.is_json or one.keyword == "USER" else (*shell, one.text)
             if one.keyword == "ENTRYPOINT":
                 found.pop("CMD", None)
             found[one.keyword] = words

@@ -88,7 +88,7 @@ def _from_folder(walk: Walk, one: Instruction, place: str, target: str) -> None:
     elif place not in contents.files | contents.folders:
         walk.note(one, f"{place} is not in the folder", "name what is meant in `include` or `files`")
     elif one.keyword == "ADD" and place.endswith(_ARCHIVES):
-        walk.note(one, f"{place} is unpacked to {target}", "make it an input with `path`, and unpack it in a hook")
+        walk.note(one, f"{place} is unpacked", "make it an input with `path`, and unpack it in a hook")
     elif place == contents.main and inside == place:
         return
     elif place in contents.folders:

@@ -74,6 +74,7 @@ class Walk:
     installed: bool = False
     lines: dict[str, list[str]] = field(default_factory=dict)
     shells: dict[str, Sequence[str]] = field(default_factory=dict)
+    entered: dict[str, str] = field(default_factory=dict)
 
     @property
     def known(self) -> Mapping[str, str]:
@@ -100,7 +101,8 @@ class Walk:
         script = self.lines.setdefault(name, [])
         script.append(f"# {self.facts.path}:{one.line}")
         enter = f"cd {shlex.quote(self.workdir)}"
-        if (_last_entered(script) or "cd /") != enter:
+        if self.entered.get(name, "cd /") != enter:
+            self.entered[name] = enter
             script += [*([f"mkdir -p {shlex.quote(self.workdir)}"] if not self.installed else []), enter]
         for argument, value in self.arguments.items():
             said = f"export {argument}={shlex.quote(value)}"
@@ -130,10 +132,6 @@ class Walk:
             f"hooks/{name}": _head(self.shells[name]) + "".join(f"{line}\n" for line in lines)
             for name, lines in self.lines.items()
         }
-
-
-def _last_entered(script: Sequence[str]) -> str:
-    return next((line for line in reversed(script) if line.startswith("cd ")), "")
 
 
 def _is_shell(shell: Sequence[str]) -> bool:

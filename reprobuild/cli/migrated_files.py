@@ -1,6 +1,7 @@
 """The files of a migration, written into a connector's folder: all of them, or the folder stays as it was."""
 
 import difflib
+import errno
 import json
 import tomllib
 from collections.abc import Iterator, Mapping
@@ -8,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from reprobuild.errors import SpecificationError
+from reprobuild.errors import MachineError, SpecificationError
 from reprobuild.store import machine_errors, replace_file
 from reprobuild.workspace.types import OWN_FILE, PYPROJECT
 
@@ -91,15 +92,31 @@ def written(files: Mapping[Path, str]) -> Iterator[None]:
     before = {path: path.read_bytes() if path.is_file() else None for path in files}
     try:
         for path, text in files.items():
-            with machine_errors(path):
+            with _writable(path):
                 path.parent.mkdir(parents=True, exist_ok=True)
-            replace_file(path, text.encode())
-            if path.parent.name == "hooks":
-                path.chmod(0o755)
+                replace_file(path, text.encode())
+                if path.parent.name == "hooks":
+                    path.chmod(0o755)
         yield
     except BaseException:
         _restore(before)
         raise
+
+
+@contextmanager
+def _writable(path: Path) -> Iterator[None]:
+    """Name *path*, and not what it was to be replaced by, if this machine does not let us write it."""
+    try:
+        with machine_errors(path):
+            yield
+    except MachineError as error:
+        refused = isinstance(error.__cause__, OSError) and error.__cause__.errno in {
+            errno.EACCES,
+            errno.EPERM,
+            errno.EROFS,
+        }
+        hint = "make it writable; nothing has been written" if refused else error.hint
+        raise MachineError(error.message, where=str(path), hint=hint) from error
 
 
 def _restore(before: Mapping[Path, bytes | None]) -> None:

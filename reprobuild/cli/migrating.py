@@ -10,7 +10,7 @@ from reprobuild.cli.migrated_files import changes, listed_in_workspace, migrated
 from reprobuild.cli.opening import open_store
 from reprobuild.cli.output import plain, say, say_json, tell
 from reprobuild.cli.settings import Settings
-from reprobuild.errors import LockError, ReprobuildError, SpecificationError
+from reprobuild.errors import LockError, NetworkError, ReprobuildError, SpecificationError
 from reprobuild.store import machine_errors
 
 if TYPE_CHECKING:
@@ -87,6 +87,9 @@ def _held(
     _lock(workspace, source.name, settings, check=request.check)
     _build(workspace, source.name, settings, record=not request.check)
     old, new = _images(request, source, workspace, settings)
+    if request.check and request.against not in {None, "none"} and old.missing:
+        hint = old.missing[0].hint or "without --against, only what can be read is compared"
+        raise NetworkError(f"cannot be read: {old.missing[0].why}", where=request.against, hint=hint)
     promised = {image.platform: promises_of(source.dockerfile, source.facts, image) for image in old.images}
     if source.facts is None and not promised:
         hint = "give --against an image that can be read, or --dockerfile"
@@ -161,7 +164,10 @@ def _base(request: MigrationRequest, source: "ConnectorSource", root: Path) -> s
         return request.base
     if source.base_image or len(known) == 1:
         return ""
-    hint = "--base NAME, one of " + ", ".join(known) if known else "define one: [tool.reprobuild.base.NAME]"
+    if not known:
+        hint = "define one, [tool.reprobuild.base.NAME] or [base.NAME] in reprobuild.toml, as `reprobuild init` does"
+        raise SpecificationError("there is no base image to build on", where=str(root), hint=hint)
+    hint = "--base NAME, one of " + ", ".join(known)
     raise SpecificationError("which base image shall it be built on?", where=source.label, hint=hint)
 
 

@@ -128,8 +128,15 @@ def _find(root: Path) -> _Found:
                 raise SpecificationError(f"its base {base.name} has another digest than in a folder before")
             taken[folder.name] = (folder, None if base else _image(folder, root))
         except ReprobuildError as error:
-            left_out.append((path.relative_to(root).as_posix(), " ".join(str(error).split())))
+            left_out.append((path.relative_to(root).as_posix(), _why(error, path, root)))
     return _Found(connectors=tuple(taken.values()), left_out=tuple(left_out))
+
+
+def _why(error: ReprobuildError, path: Path, root: Path) -> str:
+    """Return why the connector in *path* is left out, in a line, and what may bring it in."""
+    label = path.relative_to(root).as_posix()
+    text = " ".join(str(error).split()).removeprefix(f"{label}: ")
+    return f"{text}; try `reprobuild migrate {label}`" if (path / "Dockerfile").is_file() else text
 
 
 def _candidates(folder: Path, depth: int = 1) -> Iterator[Path]:

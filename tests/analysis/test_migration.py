@@ -7,16 +7,17 @@ import pytest
 from reprobuild.analysis.dockerfile_facts import dockerfile_facts
 from reprobuild.analysis.dockerfile_reader import read_dockerfile
 from reprobuild.analysis.facts import Claim, ImageFacts, PackageFacts
+from reprobuild.analysis.installs import os_package
 from reprobuild.analysis.migration import ConnectorContents, Migration, migration
 from reprobuild.analysis.needless import is_needless
 from reprobuild.analysis.old_image import promises_of
 from reprobuild.analysis.promises import Promises, kept_promises
-from reprobuild.analysis.setup_py import setup_requirements
+from reprobuild.analysis.setup_py import setup_cfg_requirements, setup_requirements
 from reprobuild.analysis.shell_commands import slices
 
 CONTENTS = ConnectorContents(
     name="source-x",
-    files=frozenset({"main.py", "main_dev.py", "setup.py", "ca.pem", "data/names.txt"}),
+    files=frozenset({"main.py", "main_dev.py", "setup.py", "ca.pem", "data/names.txt", "data.tar.gz"}),
     folders=frozenset({"source_x", "data", "schemas"}),
     requires=("airbyte-cdk~=0.1",),
     labels={"io.airbyte.name": "airbyte/source-x", "io.airbyte.version": "0.2.0"},
@@ -93,6 +94,74 @@ def test_commands_become_hooks_before_and_after_the_installation() -> None:
     }
 
 
+def hook_of(text: str) -> str:
+    """Return what *text* leaves in the hook before the installation, without its head."""
+    return migrated(text).hooks["hooks/pre-install"].partition("set -eu")[2].strip()
+
+
+@pytest.mark.parametrize(
+    ("text", "lines"),
+    [
+        ("ARG V=1 W\nENV E=2\nRUN x $V $E\n", ["# Dockerfile:4", "export V=1", "x $V $E"]),
+        ("RUN cd /tmp && mkdir x\n", ["# Dockerfile:2", "(", "cd /tmp", "mkdir x", ")"]),
+        ("RUN set -x && pip install --upgrade pip && mkdir /x\n", ["# Dockerfile:2", "(", "set -x", "mkdir /x", ")"]),
+        ("RUN python3 - <<EOF\nprint(1 and 2)\nEOF\n", ["# Dockerfile:2", "python3 - <<EOF", "print(1 and 2)", "EOF"]),
+        (
+            "RUN <<EOF\n#!/usr/bin/env python3\nprint(1)\nEOF\n",
+            ["# Dockerfile:2", "/usr/bin/env python3 <<'EOF'", "print(1)", "EOF"],
+        ),
+        ("RUN <<EOF\n#!/bin/sh\nmkdir /x\nEOF\n", ["# Dockerfile:2", "mkdir /x"]),
+        ("WORKDIR /w\nRUN mkdir x\n", ["# Dockerfile:3", "mkdir -p /w", "cd /w", "mkdir x"]),
+        ('SHELL ["/bin/bash", "-o", "pipefail", "-c"]\nRUN a | b\n', ["-o pipefail", "# Dockerfile:3", "a | b"]),
+        (
+            "ARG V=7\nRUN curl -fsSL https://f.example/$V/s.sh | bash -s -- $V\n",
+            ["# Dockerfile:3", "export V=7", "cat /run/reprobuild/inputs/s.sh | bash -s -- $V"],
+        ),
+        (
+            "RUN wget -qO /tmp/d.tgz https://f.example/d.tgz && tar xf /tmp/d.tgz -C /opt && rm /tmp/d.tgz\n",
+            [
+                "# Dockerfile:2",
+                "install -D -m 0644 /run/reprobuild/inputs/d.tgz /tmp/d.tgz",
+                "tar xf /tmp/d.tgz -C /opt",
+            ],
+        ),
+    ],
+)
+def test_what_a_hook_runs(text: str, lines: list[str]) -> None:
+    assert hook_of(text).splitlines() == lines
+
+
+def test_a_hook_has_the_shell_of_the_dockerfile() -> None:
+    made = migrated('SHELL ["/bin/bash", "-c"]\nRUN a\nSHELL ["/bin/sh", "-c"]\nRUN b\n')
+    assert made.hooks["hooks/pre-install"].startswith("#!/bin/bash\nset -eu\n")
+    assert [(note.line, note.text) for note in made.notes] == [(5, "runs in the shell /bin/sh -c")]
+    made = migrated('SHELL ["/bin/bash", "-c"]\nENTRYPOINT x y\n')
+    assert made.settings["entrypoint"] == ["/bin/bash", "-c", "x y"]
+
+
+@pytest.mark.parametrize(
+    "text", ["RUN poetry install --no-root", "RUN uv sync --frozen", "RUN python setup.py install"]
+)
+def test_other_tools_install_the_project_too(text: str) -> None:
+    made = migrated(f"RUN mkdir /a\n{text}\nRUN mkdir /b\n")
+    assert [name for name in made.hooks if "poetry" in made.hooks[name] or "setup" in made.hooks[name]] == []
+    assert set(made.hooks) == {"hooks/pre-install", "hooks/post-install"}
+    assert made.notes == []
+
+
+def test_patterns_are_what_they_match() -> None:
+    made = migrated("WORKDIR /airbyte/integration_code\nCOPY *.py requirements*.txt ./\nCOPY data/*.txt /d/\n")
+    assert made.settings["include"] == ["main_dev.py"]
+    assert made.settings["files"] == {"/d/names.txt": "data/names.txt"}
+    assert [note.text for note in made.notes] == ["requirements*.txt is not in the folder"]
+
+
+def test_two_downloads_of_one_name_are_two_inputs() -> None:
+    made = migrated("ADD https://a.example/f /a\nADD https://b.example/f /b\nADD https://a.example/f /c\n")
+    assert [one["name"] for one in made.settings["input"]] == ["f", "1-f"]
+    assert made.hooks["hooks/pre-install"].count("inputs/f ") == 2
+
+
 def test_downloads_become_inputs() -> None:
     made = migrated("ADD https://files.example/a.pem /etc/a.pem\nRUN curl -o /b https://files.example/b.txt?x=1\n")
     assert made.settings["input"] == [
@@ -118,6 +187,20 @@ def test_downloads_become_inputs() -> None:
         ("ONBUILD RUN x", "a trigger for images that are built on this one"),
         ('ENTRYPOINT ["x"]\nCMD ["y"]', 'CMD ["y"]'),
         ("COPY <<EOF /x\nEOF", "a file is written to /x"),
+        ("LABEL v=$NOBODY", "v=$NOBODY has a value that only a build knows"),
+        ("RUN curl https://f.example/$NOBODY/x -o /x", "https://f.example/$NOBODY/x is fetched"),
+        ("RUN curl https://f.example/x > /x", "https://f.example/x is fetched"),
+        ("RUN pip install git+https://g.example/x", "git+https://g.example/x is installed"),
+        ("RUN pip install 'x @ https://g.example/x.whl'", "x @ https://g.example/x.whl is installed"),
+        ("RUN pip install ./wheels/x.whl", "./wheels/x.whl is installed"),
+        ("WORKDIR /w\nRUN pip install '.[tests]'", "the extra tests is installed"),
+        ("RUN pip install -i https://i.example/simple a", "pip is given -i"),
+        ("RUN pip install a -c pins.txt", "pip is given constraints"),
+        ("RUN --mount=type=secret,id=x mkdir /x", "RUN with --mount=type=secret,id=x"),
+        ("USER 1000\nRUN mkdir /x", "runs as 1000"),
+        ("ADD git@g.example:x.git /x", "git@g.example:x.git is fetched"),
+        ("ADD ftp://f.example/x /x", "ftp://f.example/x is fetched"),
+        ("ADD data.tar.gz /x", "data.tar.gz is unpacked"),
     ],
 )
 def test_what_cannot_be_carried_over_is_noted(text: str, said: str) -> None:
@@ -194,6 +277,44 @@ def test_what_setup_py_requires(text: str, found: tuple[str, ...] | None) -> Non
     assert setup_requirements(text) == found
 
 
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("[options]\ninstall_requires =\n    a\n    b>1\n", ("a", "b>1")),
+        ("[options]\ninstall_requires = file: r.txt\n", None),
+        ("[metadata]\nname = x\n", None),
+        ("[options\n", None),
+    ],
+)
+def test_what_setup_cfg_requires(text: str, found: tuple[str, ...] | None) -> None:
+    assert setup_cfg_requirements(text) == found
+
+
+@pytest.mark.parametrize(
+    ("text", "package"),
+    [
+        ("jq", ("jq", "")),
+        ("jq=1.6-2.1~deb12u1", ("jq", "1.6-2.1~deb12u1")),
+        ("libc6:arm64", ("libc6", "")),
+        ("libc6:arm64=2.36", ("libc6", "2.36")),
+        ("gcc=12*", ("gcc", "")),
+        ("bash~=5", ("bash", "")),
+        ("bash>=5.1", ("bash", "")),
+        ("nginx@edge", ("nginx", "")),
+    ],
+)
+def test_what_an_os_package_is_called(text: str, package: tuple[str, str]) -> None:
+    assert os_package(text) == package
+
+
+def test_variables_of_what_is_installed_are_replaced() -> None:
+    dockerfile = read_dockerfile(b"FROM a\nARG P=jq\nENV V=2\nRUN apt-get install -y $P=$V bash ${NOBODY}\n", "x")
+    facts = dockerfile_facts(dockerfile, connector="source-x", variant="")
+    assert promises_of(dockerfile, facts, None).os_packages == {"jq": "2", "bash": "", "${NOBODY}": ""}
+    image = replace(IMAGE, os_packages=(PackageFacts(kind="deb", name="jq", version="3"),))
+    assert promises_of(dockerfile, facts, image).os_packages["jq"] == "3"
+
+
 IMAGE = ImageFacts(
     connector="source-x",
     reference="store:source-x",
@@ -258,6 +379,7 @@ def test_the_published_image_has_the_last_word() -> None:
     facts = dockerfile_facts(dockerfile, connector="source-x", variant="")
     alone = promises_of(dockerfile, facts, None)
     assert (alone.environment, alone.os_packages) == ({"A": "old", "D": "only"}, {"gcc": ""})
+    assert alone.downloads == ()
     both = promises_of(dockerfile, facts, replace(IMAGE, base_environment={"B": "x=y\nz"}))
     assert both.environment == {"A": "1", "D": "only"}
     assert both.labels == {"k": "v", "l": "1"}
