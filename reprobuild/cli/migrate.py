@@ -35,7 +35,7 @@ def migrate(  # noqa: PLR0917 - options are not positional
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Write and build nothing; show what would be written.")
     ] = False,
-    force: Annotated[bool, typer.Option("--force", help="Write over a specification that is there.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Write over a specification or hooks that are there.")] = False,
     delete_dockerfile: Annotated[
         bool, typer.Option("--delete-dockerfile", help="Remove the Dockerfile if nothing was lost.")
     ] = False,

@@ -54,7 +54,11 @@ def listed_in_workspace(path: Path, label: str) -> str:
     table: Any = document if path.name == OWN_FILE else document["tool"]["reprobuild"]
     is_new = "connectors" not in table
     table.setdefault("connectors", tomlkit.array()).append(label)
-    if is_new and (text := _with_line(path, f"connectors = {json.dumps([label], ensure_ascii=False)}", document.unwrap())) is not None:
+    if (
+        is_new
+        and (text := _with_line(path, f"connectors = {json.dumps([label], ensure_ascii=False)}", document.unwrap()))
+        is not None
+    ):
         return text
     return tomlkit.dumps(document)
 

@@ -169,9 +169,42 @@ def test_an_image_that_nobody_reaches_is_told(fleet: Fleet) -> None:
     done = fleet.migrate(name, "--against", nowhere)
     assert done.code == 0, done.err + done.out
     assert [one["name"] for one in done.json["missing"]] == [nowhere]
-    (fleet.root / "connectors" / name / "Dockerfile").unlink()
+    # Who asks whether it keeps what that image promised, has no answer.
     done = fleet.migrate(name, "--check", "--against", nowhere)
+    assert (done.code, f"error: {nowhere}: cannot be read" in done.err) == (3, True), done.err
+    (fleet.root / "connectors" / name / "Dockerfile").unlink()
+    done = fleet.migrate(name, "--check", "--against", "none")
     assert (done.code, "nothing to hold the new image against" in done.err) == (2, True)
+
+
+def test_what_was_interrupted_goes_on(fleet: Fleet, index: LoopbackIndex) -> None:
+    name = NAMES[0]
+    folder = fleet.add(name, fleet_of_dockerfiles()[name])
+    (folder / "setup.py").write_text('setup(install_requires=["late-one>=1"])\n')
+    done = fleet.migrate(name, "--against", "none")
+    assert done.code == 2, done.err
+    assert "the specification is written: the same command goes on from here\nerror: " in done.err
+    assert not list((fleet.root / "lock").glob("*"))
+    index.wheel("late-one", "1.0")
+    done = fleet.migrate(name, "--against", "none")
+    assert (done.code, done.json["files"], done.json["kept"]) == (0, [], True), done.err
+
+
+def test_a_dockerfile_that_says_more_stays(fleet: Fleet) -> None:
+    name = NAMES[0]
+    folder = fleet.add(name, fleet_of_dockerfiles()[name] + b"\nEXPOSE 80\n")
+    done = fleet.run("migrate", f"connectors/{name}", "--against", "none", "--delete-dockerfile")
+    assert (done.code, (folder / "Dockerfile").exists()) == (0, True), done.err
+    assert f"left connectors/{name}/Dockerfile where it is: see the notes" in done.err
+    # The base has bash: of that there is nothing to say.
+    assert "installed as an OS package" not in done.err
+
+
+def test_a_workspace_without_a_base(fleet: Fleet) -> None:
+    fleet.add(NAMES[0], fleet_of_dockerfiles()[NAMES[0]])
+    (fleet.root / "pyproject.toml").write_text("[tool.reprobuild]\nconnectors = []\n")
+    done = fleet.migrate(NAMES[0], "--against", "none")
+    assert (done.code, "there is no base image to build on" in done.err) == (2, True), done.err
 
 
 def test_a_dry_run_shows_and_writes_nothing(fleet: Fleet) -> None:
