@@ -2,6 +2,7 @@
 
 import re
 import sys
+import textwrap
 from collections.abc import Iterable, Sequence
 from itertools import groupby
 from typing import Any
@@ -26,6 +27,8 @@ MOST_LINES = 20
 """Of the short form."""
 _HEAD = 3
 _WIDTH = 118
+_ENDING = 3
+"""Lines for what tells only how images were made."""
 _STYLES = {"identical": "good", "same content, other compression": "open", "differs": "bad"}
 _DIGEST = re.compile(r"(sha256:[0-9a-f]{12})[0-9a-f]{52}")
 _NOUNS = {"image": "image", "config": "member", "layer": "layer", "package": "package", "file": "path"}
@@ -34,20 +37,29 @@ Group = tuple[Cause, Sequence[Difference]]
 
 
 def print_in_short(comparison: Comparison, settings: Settings) -> None:
-    """Print at most MOST_LINES lines: the verdict, then each cause with how often and where for example."""
+    """Print at most MOST_LINES lines: the verdict, then each cause with how often and where for example.
+
+    Where there is no room for an example of what changes an image, what tells how it was made stands at the end.
+    """
     _print_head(comparison, settings)
-    groups = _groups(comparison.differences)
-    room = MOST_LINES - _HEAD
-    shown = groups if len(groups) <= room else groups[: room - 1]
-    spare, width = room - len(groups), _width(shown)
-    for cause, found in shown:
+    groups, room = _groups(comparison.differences), MOST_LINES - _HEAD
+    rest: list[Group] = []
+    loud = [group for group in groups if group[0] not in OF_THE_BUILDER]
+    if loud and len(loud) + len(groups) > room:
+        rest, groups = [group for group in groups if group[0] in OF_THE_BUILDER], loud
+    ending = _wrapped(f"and in how they were made: {_listed(rest)}") if rest else []
+    if len(groups) + len(ending) > room:
+        rest, groups = groups[room - 1 - len(ending) :], groups[: room - 1 - len(ending)]
+        ending = [_cut(f"and {', '.join(cause for cause, _ in rest)}"), *ending]
+    spare, width = room - len(groups) - len(ending), _width(groups)
+    for cause, found in groups:
         name = styled(f"{cause:<{width}}", "open", sys.stdout, settings)
         say(f"{name}  {_counted(found)}: {CAUSES[cause].meaning}")
         if spare > 0:
             say(_cut(f"    {_brief(found[0])}"))
             spare -= 1
-    if rest := groups[len(shown) :]:
-        say(_cut(f"and {', '.join(cause for cause, _ in rest)}"))
+    for line in ending:
+        say(line)
 
 
 def print_all(comparison: Comparison, settings: Settings) -> None:
@@ -89,7 +101,7 @@ def comparison_json(comparison: Comparison) -> dict[str, Any]:
 
 def counted_causes(comparison: Comparison) -> str:
     """Return the causes in a line, each with how often it was found: ``mtime only (3 paths), order (1 layer)``."""
-    return ", ".join(f"{cause} ({_counted(found)})" for cause, found in _groups(comparison.differences))
+    return _listed(_groups(comparison.differences))
 
 
 def sorted_causes(comparison: Comparison) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -99,6 +111,14 @@ def sorted_causes(comparison: Comparison) -> tuple[tuple[str, ...], tuple[str, .
         tuple(text for cause, text in groups if cause not in OF_THE_BUILDER),
         tuple(text for cause, text in groups if cause in OF_THE_BUILDER),
     )
+
+
+def _listed(groups: Iterable[Group]) -> str:
+    return ", ".join(f"{cause} ({_counted(found)})" for cause, found in groups)
+
+
+def _wrapped(text: str) -> list[str]:
+    return textwrap.wrap(text, _WIDTH, subsequent_indent="    ", max_lines=_ENDING, placeholder=" …")
 
 
 def _print_head(comparison: Comparison, settings: Settings) -> None:

@@ -52,10 +52,14 @@ def media_type_difference(place: str, a: Descriptor, b: Descriptor) -> Iterator[
 
 
 def annotation_differences(place: str, a: Mapping[str, str], b: Mapping[str, str]) -> Iterator[Difference]:
-    """Yield the annotations of *place* that differ; those that name the base image say that it has moved."""
+    """Yield the annotations of *place* that differ; those that name two base images say that it has moved.
+
+    Most tools name none, and two names of one digest are one image.
+    """
+    named = _BASE if a.get(_BASE[0]) != b.get(_BASE[0]) else ()
     for key in sorted(a.keys() | b.keys()):
         if a.get(key) != b.get(key):
-            cause: Cause = "base moved" if key in _BASE else "annotation"
+            cause: Cause = "base moved" if key in named and key in a and key in b else "annotation"
             if key == "org.opencontainers.image.created":
                 cause = "created time"
             yield _changed(cause, f"{place} annotation {key}", a.get(key), b.get(key))

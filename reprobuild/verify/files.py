@@ -54,7 +54,7 @@ def wanted(a: LayerSum, b: LayerSum) -> set[Digest]:
 def _path(path: str, a: LayerSum, b: LayerSum, contents: Contents) -> list[Difference]:
     mine, theirs = a.files.get(path), b.files.get(path)
     if mine is None or theirs is None:
-        return [_alone(path, mine, theirs)]
+        return [_alone(path, mine, theirs, is_whole=(b if mine else a).is_whole)]
     if mine.file == theirs.file and mine.file.entry.kind != "hardlink":
         return []
     old, new = a.resolved(mine), b.resolved(theirs)
@@ -96,7 +96,7 @@ def _content(path: str, pair: tuple[Placed, Placed], old: Placed, new: Placed, c
     return replace(_both(cause, path, pair, detail=detail), digests=digests)
 
 
-def _alone(path: str, mine: Placed | None, theirs: Placed | None) -> Difference:
+def _alone(path: str, mine: Placed | None, theirs: Placed | None, *, is_whole: bool) -> Difference:
     cause: Cause = "file only in one"
     if is_log_or_cache(path):
         cause = "log or cache file"
@@ -106,13 +106,17 @@ def _alone(path: str, mine: Placed | None, theirs: Placed | None) -> Difference:
         cause = "bytecode"
     there = mine or theirs
     kind = there.file.entry.kind if there else ""
+    detail = f"a {kind} in {'A' if mine else 'B'} only"
+    if kind == "directory" and not is_whole:
+        # Whoever writes into a directory writes its entry, too, and not every builder does.
+        detail = f"{detail}, unless a layer that both have brings it"
     return Difference(
         cause=cause,
         kind="file",
         place=path,
         old=kind if mine else None,
         new=kind if theirs else None,
-        detail=f"a {kind} in {'A' if mine else 'B'} only",
+        detail=detail,
         layers=(mine.layer if mine else None, theirs.layer if theirs else None),
         digests=(mine.file.digest if mine else None, theirs.file.digest if theirs else None),
     )

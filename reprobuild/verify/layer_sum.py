@@ -27,6 +27,8 @@ class LayerSum:
 
     files: dict[str, Placed] = field(default_factory=dict)
     hidden: dict[str, int] = field(default_factory=dict)
+    is_whole: bool = False
+    """Whether all layers of the image are among them."""
 
     def resolved(self, placed: Placed) -> Placed:
         """Return what a hard link repeats, as far as it is known here; anything else is returned as it is."""
@@ -63,7 +65,7 @@ def sum_of(layers: Iterable[tuple[int, Sequence[IndexedFile]]], *, unknown: int 
         for path in added:
             _add_parents(path, folders)
     heard = {path: number for path, number in hidden.items() if unknown is not None and number > unknown}
-    return LayerSum(files=files, hidden=heard)
+    return LayerSum(files=files, hidden=heard, is_whole=unknown is None)
 
 
 def _without(files: dict[str, Placed], hides: Iterable[IndexedFile]) -> dict[str, Placed]:

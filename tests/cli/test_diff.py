@@ -103,6 +103,41 @@ def test_the_short_form_has_20_lines_at_most(command: Command, layout: Callable[
     assert all(len(line) <= 200 for line in lines)
 
 
+def test_what_tells_how_images_were_made_makes_room(command: Command, layout: Callable[..., str]) -> None:
+    """Each of what changes an image comes with an example, however many other causes there are."""
+    sides = []
+    for side in (1, 2):
+        files = [
+            replace(ONE, data=b"%d\n" % side, uid=side, mode=0o600 + side),
+            File(path="app/later", mtime=TIME + side),
+            File(path=f"app/only-{side}"),
+            File(path="var/log/x.log", data=b"%d" % side),
+        ]
+        config = {"Env": [f"A={side}"], "User": f"u{side}", "Labels": {"l": f"{side}"}, "Cmd": [f"{side}"]}
+        upper = Layer(files=files if side == 1 else files[::-1])
+        more = [Layer(files=[File(path="app/more")])] * (side - 1)
+        sides.append(
+            Image(
+                upper=upper,
+                more=more,
+                config=config,
+                created=f"202{side}-01-01T00:00:00Z",
+                history=[{"created_by": f"{side}"}],
+                annotations={"a": f"{side}"},
+            )
+        )
+    lines = command("diff", layout("a", sides[0]), layout("b", sides[1])).out.splitlines()
+    assert len(lines) <= 20
+    examples = [line for line in lines if line.startswith("    ")]
+    assert {line.split("  ")[0] for line in lines[3:] if not line.startswith(("    ", "and "))} == {
+        *("environment", "command", "user", "label", "file only in one", "text", "mode", "owner"),
+    }
+    assert len([line for line in examples if line.startswith(("    /", "    config."))]) >= 7
+    ending = " ".join(" ".join(lines).partition("and in how they were made: ")[2].split())
+    for cause in ("log or cache file (1 path)", "mtime only (1 path)", "layers (1 image)", "created time (1 member)"):
+        assert cause in ending
+
+
 def test_the_full_form_has_every_difference_a_fix_and_the_lines(command: Command, layout: Callable[..., str]) -> None:
     a, b = Image(files=[ONE, File(path="x")]), Image(files=[replace(ONE, data=b"2\n"), File(path="y")])
     done = command("diff", layout("a", a), layout("b", b), "--full")

@@ -63,6 +63,7 @@ def time_of(created: str) -> Image:
 ONE, TWO = File(path="app/one", data=b"1\n"), File(path="app/two", data=b"2\n")
 OTHER_BASE = Layer(files=[File(path="etc/os-release", data=b"ID=debian\nVERSION_ID=12\n")])
 _PLAIN = Image()
+_BASE_OF = {"org.opencontainers.image.base.digest": "sha256:1"}
 
 FAULTS: list[tuple[Cause, Image, Image, str]] = [
     ("base moved", _PLAIN, Image(base=OTHER_BASE), "layer 1"),
@@ -218,6 +219,19 @@ FAULTS: list[tuple[Cause, Image, Image, str]] = [
     ),
     ("media type", _PLAIN, Image(manifest_type="application/vnd.docker.distribution.manifest.v2+json"), "manifest"),
     ("annotation", _PLAIN, Image(annotations={"a": "b"}), "manifest annotation a"),
+    # Most builders name no base: that one does says nothing of it.
+    (
+        "annotation",
+        _PLAIN,
+        Image(annotations={"org.opencontainers.image.base.digest": "sha256:1"}),
+        "manifest annotation org.opencontainers.image.base.digest",
+    ),
+    (
+        "annotation",
+        Image(annotations=_BASE_OF | {"org.opencontainers.image.base.name": "python:3"}),
+        Image(annotations=_BASE_OF | {"org.opencontainers.image.base.name": "docker.io/library/python:3"}),
+        "manifest annotation org.opencontainers.image.base.name",
+    ),
     ("created time", _PLAIN, Image(created="2025-01-01T00:00:00Z"), "config.created"),
     ("history", time_of("2024-01-01T00:00:00Z"), time_of("2025-01-01T00:00:00Z"), "history"),
     ("history", Image(history=[{"created_by": "a"}]), Image(history=[{"created_by": "b"}]), "history, entry 1"),

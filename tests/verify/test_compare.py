@@ -91,6 +91,15 @@ async def test_bytecode_of_a_source_that_differs_says_so(store: Store) -> None:
     assert found["bytecode"] == "its source differs, too"
 
 
+@pytest.mark.parametrize("is_shared", [True, False])
+async def test_a_directory_may_be_in_a_layer_that_is_not_read(store: Store, *, is_shared: bool) -> None:
+    a = Image(files=[folder("etc"), ONE])
+    b = replace(Image(files=[ONE]), base=a.base if is_shared else Layer(files=[File(path="other")]))
+    details = {one.place: one.detail for one in (await compared(a, b, store)).differences}
+    assert details["etc"].startswith("a directory in A only")
+    assert ("unless a layer that both have brings it" in details["etc"]) is is_shared
+
+
 async def test_what_a_moved_base_brings_is_marked(store: Store) -> None:
     release = File(path="etc/os-release", data=b"12\n")
     a = Image(base=Layer(files=[release, ONE]))
