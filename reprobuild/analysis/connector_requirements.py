@@ -5,10 +5,11 @@ All of them are read, and none is run.
 
 import posixpath
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from reprobuild.analysis.installs import INSTALLERS
 from reprobuild.analysis.setup_py import setup_cfg_requirements, setup_requirements
 from reprobuild.errors import SpecificationError
 from reprobuild.workspace.project import Project, listed_requirements
@@ -36,16 +37,20 @@ class ConnectorRequirements:
 
 
 def connector_requirements(
-    folder: Path, label: str, project: Project, installed: Iterable[str]
+    folder: Path, label: str, project: Project, installed: Sequence[str]
 ) -> ConnectorRequirements:
     """Return what the connector in *folder*, which errors call *label*, requires; *project* is its `pyproject.toml`.
 
-    *installed* is what the Dockerfile tells pip to install: if that names lists, these count, and no others.
+    *installed* is what the Dockerfile installs, as pip would call it: if that is lists, these count, and no others;
+    if it is distributions by name, nothing else does, and they are not among what is found.
     """
     lists = [name.removeprefix("-r ") for name in installed if name.startswith("-r ")]
     whole = any(_ITSELF.fullmatch(name) for name in installed)
-    if not lists and not whole and (folder / REQUIREMENTS_TXT).is_file() and project.requirements is None:
-        lists = [REQUIREMENTS_TXT]
+    if not lists and not whole:
+        if any(re.split(r"[=<>~!\[]", name)[0].strip() not in INSTALLERS for name in installed):
+            return ConnectorRequirements(found=(), is_own=False)
+        if (folder / REQUIREMENTS_TXT).is_file() and project.requirements is None:
+            lists = [REQUIREMENTS_TXT]
     found = set[str]()
     for name in dict.fromkeys(_places(folder, lists)):
         listed = read_requirements_txt(folder, label, name=name)

@@ -1,5 +1,6 @@
 """A connector as it is before it is moved: its folder, its Dockerfile, its metadata, what it requires."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,6 +10,8 @@ from reprobuild.analysis.dockerfile_facts import dockerfile_facts, image_base
 from reprobuild.analysis.dockerfile_reader import read_dockerfile
 from reprobuild.analysis.facts import DockerfileFacts
 from reprobuild.analysis.migration import ConnectorContents
+from reprobuild.analysis.needless import installs_project
+from reprobuild.analysis.shell_commands import commands
 from reprobuild.errors import SpecificationError
 from reprobuild.workspace.airbyte import METADATA, Metadata, read_metadata
 from reprobuild.workspace.customization import main_file_name
@@ -60,7 +63,7 @@ def read_source(folder: Path, root: Path, dockerfile: Path | None) -> ConnectorS
         file=file if found is not None else None,
         dockerfile=found,
         facts=facts,
-        contents=_contents(folder, label, name, project, metadata, facts),
+        contents=_contents(folder, label, name, project, metadata, _installed(found, facts)),
         published=f"{metadata.repository}:{metadata.tag}" if metadata else "",
         old_base=image_base(found) if found is not None else "",
         base_image=(metadata.base_image or "") if metadata else "",
@@ -75,15 +78,24 @@ def _dockerfile(file: Path, root: Path) -> Dockerfile:
         raise SpecificationError(error.strerror or str(error), where=label) from error
 
 
+def _installed(dockerfile: Dockerfile | None, facts: DockerfileFacts | None) -> Sequence[str] | None:
+    """Return what *dockerfile* installs, a dot for the folder itself, which other tools than pip do not name."""
+    if dockerfile is None or facts is None:
+        return None
+    runs = [one for stage in dockerfile.stages for one in stage.instructions if one.keyword == "RUN"]
+    whole = any(installs_project([one.words] if one.is_json else commands(one.text)) for one in runs)
+    return [*facts.pip_installs, *(["."] if whole else [])]
+
+
 def _contents(
-    folder: Path, label: str, name: str, project: Project, metadata: Metadata | None, facts: DockerfileFacts | None
+    folder: Path, label: str, name: str, project: Project, metadata: Metadata | None, installed: Sequence[str] | None
 ) -> ConnectorContents:
     files, folders = set[str](), set[str]()
     for depth in range(1, _DEEPEST + 1):
         for path in folder.glob("/".join(["*"] * depth)):
             (folders if path.is_dir() else files).add(path.relative_to(folder).as_posix())
     # Without a Dockerfile there is nothing to migrate, only to check.
-    requires = connector_requirements(folder, label, project, facts.pip_installs) if facts is not None else None
+    requires = connector_requirements(folder, label, project, installed) if installed is not None else None
     customization = folder / _CUSTOMIZATION
     main = main_file_name(customization, f"{label}/{_CUSTOMIZATION}") if customization.is_file() else None
     return ConnectorContents(

@@ -4,7 +4,10 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-__all__ = ["Install", "installs", "os_package"]
+__all__ = ["INSTALLERS", "Install", "installs", "os_package"]
+
+INSTALLERS = frozenset({"pip", "setuptools", "wheel", "uv", "poetry", "pipenv", "pdm"})
+"""Distributions that images have to install others with."""
 
 _OS = {
     "apt-get": "install", "apt": "install", "aptitude": "install", "apk": "add", "dnf": "install", "yum": "install",

@@ -7,14 +7,13 @@ from collections.abc import Iterator, Sequence
 from reprobuild.analysis.dockerfile import Heredoc, Instruction
 from reprobuild.analysis.dockerfile_words import replaced
 from reprobuild.analysis.fetching import Fetching, fetching
-from reprobuild.analysis.installs import Install, installs, os_package
+from reprobuild.analysis.installs import INSTALLERS, Install, installs, os_package
 from reprobuild.analysis.migration_walk import Walk
 from reprobuild.analysis.needless import installs_project, is_needless
 from reprobuild.analysis.shell_commands import commands, slices
 
 __all__ = ["take_run"]
 
-_TOOLS = frozenset({"pip", "setuptools", "wheel", "uv", "poetry", "pipenv", "pdm"})
 _ENTERS = frozenset({"cd", "export", "set", "umask"})
 """They count only for what comes after them."""
 _INDEX = ("-i", "--index-url", "--extra-index-url", "-f", "--find-links", "--pre")
@@ -130,6 +129,6 @@ def _distribution(walk: Walk, one: Instruction, name: str) -> None:
         walk.installed = True
         hint = "only versions from an index can be locked: publish it, and add it to `requirements`"
         walk.note(one, f"{place} is installed", hint)
-    elif name.partition("=")[0].strip() not in _TOOLS:
+    elif name.partition("=")[0].strip() not in INSTALLERS:
         walk.installed = True
         walk.made.settings.setdefault("requirements", list(walk.contents.requires or ())).append(name)

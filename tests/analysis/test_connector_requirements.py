@@ -46,7 +46,9 @@ def required(folder: Path, files: dict[str, str], *installed: str) -> tuple[tupl
         ({"setup.py": SETUP}, ["-e ."], (("airbyte-cdk~=0.1",), False)),
         ({"setup.py": "setup()", "setup.cfg": "[options]\ninstall_requires = a\n"}, ["."], (("a",), False)),
         ({"setup.py": "setup(install_requires=f())"}, ["."], (None, False)),
-        ({"requirements.txt": "a\n"}, ["b==1"], (("a",), True)),
+        ({"requirements.txt": "a\n"}, ["pip==23.0", "poetry"], (("a",), True)),
+        # Named one by one, and none of what lies in the folder.
+        ({"requirements.txt": "a\n", "setup.py": "setup(install_requires=f())"}, ["pip", "b==1"], ((), False)),
     ],
 )
 def test_what_is_installed_counts(

@@ -219,6 +219,18 @@ def test_a_dry_run_shows_and_writes_nothing(fleet: Fleet) -> None:
     assert folder.exists()
 
 
+def test_what_the_dockerfile_installs_is_required(fleet: Fleet) -> None:
+    """A list that nobody installs is not; what another tool than pip installs is."""
+    name = NAMES[0]
+    folder = fleet.add(name, b"FROM a\nRUN pip install migrated-one==1.0\n")
+    (folder / "requirements.txt").write_text("-e ../../bases/tests\n-e .\n")
+    specification = json.loads(fleet.migrate(name, "--dry-run").out)["files"][f"connectors/{name}/reprobuild.toml"]
+    assert 'requirements = ["migrated-one==1.0"]' in specification
+    (folder / "Dockerfile").write_text("FROM a\nRUN pip install poetry later==2 && poetry install\n")
+    specification = json.loads(fleet.migrate(name, "--dry-run").out)["files"][f"connectors/{name}/reprobuild.toml"]
+    assert 'requirements = ["migrated-one>=1", "later==2"]' in specification
+
+
 @pytest.mark.parametrize(
     ("files", "arguments", "message"),
     [
