@@ -1,8 +1,13 @@
 """What a Dockerfile says becomes keys, hooks or notes; nothing of it is lost without a word."""
 
+import subprocess
+import tomllib
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from reprobuild.analysis.dockerfile_facts import dockerfile_facts
 from reprobuild.analysis.dockerfile_reader import read_dockerfile
@@ -14,6 +19,7 @@ from reprobuild.analysis.old_image import promises_of
 from reprobuild.analysis.promises import Promises, kept_promises
 from reprobuild.analysis.setup_py import setup_cfg_requirements, setup_requirements
 from reprobuild.analysis.shell_commands import slices
+from reprobuild.cli.migrated_files import migrated_files
 
 CONTENTS = ConnectorContents(
     name="source-x",
@@ -92,6 +98,54 @@ def test_commands_become_hooks_before_and_after_the_installation() -> None:
         "hooks/post-install": "#!/bin/sh\nset -eu\n# Dockerfile:5\ncd /airbyte/integration_code\n"
         "chmod 755 /config; for x in 1 2; do echo $x; done\n# Dockerfile:6\nmkdir /x\n",
     }
+
+
+LEAVING_A_TRACE = (
+    "RUN mkdir /{0}",
+    "RUN cd / && touch {0}",
+    "RUN echo {0} > /etc/x",
+    "RUN apt-get install -y {0}",
+    "RUN pip install {0}",
+    "RUN curl -fsSL https://f.example/{0} | sh",
+    "RUN wget https://f.example/{0}",
+    "RUN <<EOF\ntouch {0}\nEOF",
+    "RUN python3 <<EOF\nopen('{0}')\nEOF",
+    'RUN ["touch", "{0}"]',
+    "RUN if true; then touch {0}; fi",
+    "RUN a | tee {0}",
+    "RUN pip install git+https://f.example/{0}",
+    "RUN --mount=type=bind,target=/m cp /m/{0} /",
+    "ENV {0}=1",
+    "ENV {0}=$PATH",
+    "LABEL {0}=1",
+    "LABEL {0}=$X",
+    "COPY {0} /x/",
+    "COPY --from=other /{0} /opt/{0}",
+    "ADD https://f.example/{0} /x",
+    "ADD git@f.example:{0} /x",
+    "COPY <<EOF /{0}\nx\nEOF",
+    "EXPOSE 80/{0}",
+    "VOLUME /{0}",
+    "HEALTHCHECK CMD {0}",
+    "STOPSIGNAL {0}",
+)
+
+
+@given(st.lists(st.sampled_from(LEAVING_A_TRACE), max_size=8), st.booleans())
+def test_nothing_is_lost_without_a_word(lines: list[str], is_installed: bool) -> None:
+    """Whatever stands before and after it, each instruction is a key, in a hook, or in a note."""
+    marks = [f"mark{number}" for number in range(len(lines))]
+    text = "".join(f"{line.format(mark)}\n" for line, mark in zip(lines, marks, strict=True))
+    made = migrated(f"WORKDIR /w\n{'RUN pip install .' if is_installed else ''}\n{text}USER 7\n")
+    said = repr((made.settings, made.hooks, made.notes))
+    assert [mark for mark in marks if mark not in said] == []
+    for script in made.hooks.values():
+        done = subprocess.run(["/bin/sh", "-n"], input=script, text=True, capture_output=True, check=False)
+        assert done.returncode == 0, (script, done.stderr)
+    for written in migrated_files(
+        Path("/nowhere"), Migration(settings=made.settings), source="x", force=False
+    ).values():
+        tomllib.loads(written)
 
 
 def hook_of(text: str) -> str:
