@@ -140,7 +140,7 @@ def _hint(outcome: Outcome) -> str:
     broken = [one.what for one in outcome.promises if one.is_broken]
     steps = []
     if any(not what.startswith("OS package ") for what in broken):
-        steps.append(f"mend the specification in {outcome.folder}")
+        steps.append(f"mend the specification or the hooks in {outcome.folder}")
     if any(what.startswith("OS package ") for what in broken):
         steps.append("take a base image that has the OS packages, or do without them")
     return f"{'; '.join(steps)}; then run `reprobuild migrate {outcome.folder} --check`"

@@ -157,7 +157,7 @@ def test_a_value_that_the_published_image_has_and_the_dockerfile_not_is_caught(s
     lines = [line.split() for line in done.out.splitlines()]
     wanted = ["changed", "variable", "AIRBYTE_IMPL_PATH", "SourceZendeskSupport", "→", "SourceZendeskChat"]
     assert wanted in lines
-    assert f"hint: mend the specification in connectors/{CHAT}; then run" in done.err
+    assert f"hint: mend the specification or the hooks in connectors/{CHAT}; then run" in done.err
     assert f"left connectors/{CHAT}/Dockerfile where it is" in done.err
     specification = folder / "reprobuild.toml"
     specification.write_text(specification.read_text().replace("SourceZendeskChat", "SourceZendeskSupport"))
