@@ -105,7 +105,8 @@ def _document(text: str, file: str) -> Mapping[str, Any]:
             starts = isinstance(event, yaml.events.CollectionStartEvent)
             depth += starts - isinstance(event, yaml.events.CollectionEndEvent)
             if depth > _DEEPEST:
-                raise SpecificationError("is nested too deeply", where=file)
+                line = event.start_mark.line + 1 if event.start_mark else 1
+                raise SpecificationError("is nested too deeply", where=f"{file}, line {line}")
         value = yaml.load(text, Loader=loader)  # noqa: S506 - makes strings, lists and mappings only
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
