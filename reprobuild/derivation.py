@@ -30,7 +30,7 @@ class Derivation:
     ``base`` and ``files`` are the lock's and the folder's values; ``env`` is what is added to the base's
     environment, sorted by name; ``wheels`` are in the order of installation. ``inputs``, ``secrets`` (by name alone)
     and ``network`` are what the ``hooks`` are given; their ``timeout``, in seconds, determines nothing. ``bytecode``
-    says what is compiled of the wheels.
+    says what is compiled of the wheels; ``format`` is the lock's.
     """
 
     connector: str
@@ -53,6 +53,12 @@ class Derivation:
     network: bool = False
     timeout: float = DEFAULT_TIMEOUT
     bytecode: Bytecode = "none"
+    format: int = FORMAT
+
+    @property
+    def names_once(self) -> bool:
+        """Whether a layer names no path twice, as Docker wants it: since format 2."""
+        return self.format >= 2
 
     @property
     def installed(self) -> tuple[Wheel, ...]:
@@ -75,7 +81,7 @@ class Derivation:
         """Return the canonical value; what is not in it cannot change the image."""
         base, locked = self.base, self.base_platform
         return {
-            "format": FORMAT,
+            "format": self.format,
             "platform": str(self.platform),
             "base": {
                 "manifest": locked.manifest,
@@ -129,6 +135,7 @@ def derive(
     files: Sequence[ConnectorFile],
     hooks: Sequence[Hook] = (),
     inputs: Sequence[LockedInput] = (),
+    format: int = FORMAT,  # noqa: A002 - it is what the lock calls it
 ) -> Derivation:
     """Return the derivation of *connector* on *platform* from its specification, its lock, its files and hooks."""
     spec = workspace.bases[connector.base]
@@ -153,6 +160,7 @@ def derive(
         network=connector.hooks.network,
         timeout=connector.hooks.timeout,
         bytecode=workspace.bytecode,
+        format=format,
     )
 
 

@@ -7,10 +7,11 @@ import tomlkit
 from tomlkit.items import Array, InlineTable, Table
 
 from reprobuild.canonical import Digest, hex_of
-from reprobuild.lockfile import FORMAT, BaseImage, BasePlatform, ConnectorLock, Interpreter, Package, Sdist, Wheel
+from reprobuild.lockfile import BaseImage, BasePlatform, ConnectorLock, Interpreter, Package, Sdist, Wheel
 
 __all__ = ["write_base_lock", "write_connector_lock"]
 
+_BASE_FORMAT = 1
 _HEADER = "Written by `reprobuild lock update`: review it, commit it, do not edit it."
 
 
@@ -36,7 +37,7 @@ def write_base_lock(bases: dict[str, BaseImage]) -> str:
     """Return *bases*, sorted by name, as the text of base-images.lock.toml."""
     document = tomlkit.document()
     document.add(tomlkit.comment(_HEADER))
-    document["format"] = FORMAT
+    document["format"] = _BASE_FORMAT
     tables = tomlkit.aot()
     for name in sorted(bases):
         tables.append(_base(bases[name]))

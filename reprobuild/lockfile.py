@@ -31,8 +31,8 @@ __all__ = [
     "normal_name",
 ]
 
-FORMAT = 1
-"""The format that binds every byte rule of design §9."""
+FORMAT = 2
+"""The format that binds every byte rule of design §9. What a lock of an older one records is built as it was."""
 
 BASE_LOCK = "base-images.lock.toml"
 

@@ -116,7 +116,7 @@ def wheels_layer(
                 raise ContentError(f"the fragment of {wheel.file} has left the store", hint="run the command again")
             # A wheel without modules has no bytecode.
             fragments += [fragment] if fragment.members else []
-    return join(fragments, store, derivation.compression, members)
+    return join(fragments, store, derivation.compression, members, once=derivation.names_once)
 
 
 def keys_of(wheel: Wheel, derivation: Derivation) -> tuple[Digest, ...]:

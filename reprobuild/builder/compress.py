@@ -103,7 +103,7 @@ def _zstd() -> Callable[[bytes], bytes]:
     zstd = _zstd_module()
     if zstd.zstd_version != _ZSTD_VERSION:
         raise MachineError(
-            f"this Python's zstd is {zstd.zstd_version}; format 1 is written by {_ZSTD_VERSION} alone",
+            f"this Python's zstd is {zstd.zstd_version}; ours is written by {_ZSTD_VERSION} alone",
             hint='set compression = "gzip", or run reprobuild with Python 3.11 to 3.13',
         )
     parameter = zstd.CompressionParameter

@@ -138,7 +138,7 @@ class _Run:
         fragments = [fragment for fragment in found if fragment is not None and fragment.members]
         if None in found or not fragments:
             return None
-        layer = known_layer(fragments, self._store, derivation.compression)
+        layer = known_layer(fragments, self._store, derivation.compression, once=derivation.names_once)
         return layer.descriptor if layer is not None else None
 
     def _fragments_of(self, wheel: Wheel, derivation: Derivation) -> list[Fragment | None]:

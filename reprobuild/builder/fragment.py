@@ -14,7 +14,7 @@ from reprobuild.builder.compress import Compression, blocks, compressor, end_mem
 from reprobuild.builder.site import Site
 from reprobuild.canonical import Digest, canonical_json, digest_of, parse_digest
 from reprobuild.errors import ContentError
-from reprobuild.lockfile import FORMAT, Wheel
+from reprobuild.lockfile import Wheel
 from reprobuild.store import Store
 
 __all__ = ["Fragment", "Tick", "fragment_key", "make_fragment", "nobody", "parse_fragment"]
@@ -57,6 +57,8 @@ def parse_fragment(value: Mapping[str, Any]) -> Fragment:
     )
 
 
+_FORMAT = 1
+"""Format 2 has the same fragments as format 1."""
 _KEYS: dict[tuple[int, int, Compression], tuple[Site, dict[Wheel, Digest]]] = {}
 """Keys that were asked for before, by the identity of their site, which stays alive with them."""
 _MOST_SITES = 256
@@ -77,7 +79,7 @@ def _fragment_key(wheel: Wheel, site: Site, epoch: int, compression: Compression
     return digest_of(
         canonical_json(
             {
-                "format": FORMAT,
+                "format": _FORMAT,
                 "wheel": [wheel.file, wheel.digest],
                 "interpreter": {name: getattr(paths, name) for name in paths.__slots__},
                 "links": dict(site.links),

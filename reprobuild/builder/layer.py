@@ -5,14 +5,15 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 
 from reprobuild.builder.compress import Compression, decompressor, end_member
-from reprobuild.builder.fragment import Fragment
+from reprobuild.builder.fragment import Fragment, parse_fragment
+from reprobuild.builder.repeats import Span, spans, without_repeats
 from reprobuild.canonical import Digest, canonical_json, digest_of, parse_digest
 from reprobuild.errors import ContentError
 from reprobuild.image.index import RootLayer
 from reprobuild.oci.types import LAYER_GZIP, LAYER_ZSTD, Descriptor
 from reprobuild.store import Store
 
-__all__ = ["Members", "join", "known_layer"]
+__all__ = ["Members", "join", "known_layer", "parts_of"]
 
 
 class Members:
@@ -26,6 +27,7 @@ class Members:
         self._last = end_member(compression)[1]
         self._room, self._lock = most, threading.Lock()
         self._kept: dict[Digest, list[tuple[bytes, bytes]]] = {}
+        self._spans: dict[Digest, tuple[Span, ...]] = {}
 
     def of(self, fragment: Fragment) -> Iterator[tuple[bytes, bytes]]:
         """Yield each member but the closing one with its block; ContentError for a fragment that is damaged."""
@@ -42,6 +44,16 @@ class Members:
         if read is not None:
             self._keep(fragment.blob, read)
 
+    def blocks(self, fragment: Fragment) -> Iterator[bytes]:
+        """Yield the fragment's tar bytes; see `of`."""
+        return (block for _, block in self.of(fragment))
+
+    def spans(self, fragment: Fragment) -> tuple[Span, ...]:
+        """Return where the fragment's entries stand in its tar bytes; they are looked for once."""
+        if (known := self._spans.get(fragment.blob)) is None:
+            known = self._spans[fragment.blob] = tuple(spans(self.blocks(fragment)))
+        return known
+
     def _keep(self, blob: Digest, read: list[tuple[bytes, bytes]]) -> None:
         size = sum(len(member) + len(block) for member, block in read)
         with self._lock:
@@ -51,36 +63,56 @@ class Members:
 
 
 def join(
-    fragments: Sequence[Fragment], store: Store, compression: Compression, members: Members | None = None
+    fragments: Sequence[Fragment],
+    store: Store,
+    compression: Compression,
+    members: Members | None = None,
+    *,
+    once: bool = False,
 ) -> RootLayer:
     """Return the layer that holds *fragments* in order; it is made once for each list of fragments.
 
-    Every byte is hashed on the way, compressed and inflated, and none is compressed again. *members* reads them.
+    Every byte is hashed on the way, compressed and inflated, and none is compressed again, but for fragments that
+    repeat what an earlier one holds: *once* leaves that out. *members* reads them.
     """
-    if (known := known_layer(fragments, store, compression)) is not None:
+    if (known := known_layer(fragments, store, compression, once=once)) is not None:
         return known
     members = members or Members(store, compression)
-    layer = _join(fragments, store, compression, members)
-    found = layer.descriptor
-    key = _key(fragments)
-    store.write_record("layer", key, {"digest": found.digest, "size": found.size, "diffID": layer.diff_id})
+    parts = without_repeats(fragments, store, compression, members) if once else tuple(fragments)
+    layer = _join(parts, store, compression, members)
+    value = {"digest": layer.descriptor.digest, "size": layer.descriptor.size, "diffID": layer.diff_id}
+    if parts != tuple(fragments):
+        value["parts"] = [part.to_json() for part in parts]
+    store.write_record("layer", _key(fragments, once=once), value)
     return layer
 
 
-def known_layer(fragments: Sequence[Fragment], store: Store, compression: Compression) -> RootLayer | None:
+def known_layer(
+    fragments: Sequence[Fragment], store: Store, compression: Compression, *, once: bool = False
+) -> RootLayer | None:
     """Return the layer that holds *fragments*, which are in *store*, if it is there too; None if it has to be made."""
     if len(fragments) == 1:
         only = fragments[0]
         return _layer(_media_type(compression), only.blob, only.size, only.diff_id)
-    if (known := store.record("layer", _key(fragments))) is not None:
+    if (known := store.record("layer", _key(fragments, once=once))) is not None:
         digest, size = parse_digest(known.get("digest")), int(known.get("size", -1))
         if store.has(digest, size):
             return _layer(_media_type(compression), digest, size, parse_digest(known.get("diffID")))
     return None
 
 
-def _key(fragments: Sequence[Fragment]) -> Digest:
-    return digest_of(canonical_json([fragment.blob for fragment in fragments]))
+def parts_of(fragments: Sequence[Fragment], store: Store, *, once: bool = False) -> tuple[Fragment, ...]:
+    """Return what the layer of *fragments*, which `known_layer` knows, was joined of; none if that is not there."""
+    parts = ((store.record("layer", _key(fragments, once=once)) or {}) if once else {}).get("parts")
+    try:
+        found = tuple(fragments) if parts is None else tuple(parse_fragment(part) for part in parts)
+    except (ContentError, TypeError, AttributeError):
+        return ()
+    return found if all(store.has(part.blob, part.size) for part in found) else ()
+
+
+def _key(fragments: Sequence[Fragment], *, once: bool) -> Digest:
+    return digest_of(canonical_json([*(["once"] if once else []), *(fragment.blob for fragment in fragments)]))
 
 
 def _media_type(compression: Compression) -> str:

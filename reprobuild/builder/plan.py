@@ -62,7 +62,15 @@ def plan_connector(
             )
         wheels = selected(store, connector, Target(platform=platform, python=base.python, libc=base.libc))
         derivation = derive(
-            workspace, spec, base, platform, wheels=wheels, files=files, hooks=hooks, inputs=connector.inputs
+            workspace,
+            spec,
+            base,
+            platform,
+            wheels=wheels,
+            files=files,
+            hooks=hooks,
+            inputs=connector.inputs,
+            format=connector.format,
         )
         images.append(_planned(derivation, connector.outputs.get(platform), store))
     return tuple(images)

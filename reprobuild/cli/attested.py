@@ -182,7 +182,7 @@ def _rebuilds(
 
     documents = []
     for one in answers:
-        if one.published is None or one.built is None or one.derivation is None:
+        if one.published is None or one.built is None or one.derivation is None or one.format is None:
             continue
         if one.answer not in {"identical", "same content, other compression", "differs"}:
             continue
@@ -193,6 +193,7 @@ def _rebuilds(
             platform=parse_platform(one.platform),
             rebuilt=one.built,
             answer=one.answer,
+            format=one.format,
             rebuilder=statements.builder,
             finished=statements.finished,
         )

@@ -161,7 +161,7 @@ class _Work:
         try:
             planned = self._planned(platform)
             recorded = planned.recorded.manifest if planned.recorded is not None else None
-            found = replace(found, recorded=recorded, derivation=planned.key)
+            found = replace(found, recorded=recorded, derivation=planned.key, format=planned.derivation.format)
             built = (await self._built([planned]))[0].images[0]
         except (NetworkError, AuthenticationError):
             raise

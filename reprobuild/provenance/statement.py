@@ -14,7 +14,7 @@ from reprobuild import __version__
 from reprobuild.canonical import Digest, canonical_json, hex_of, parse_digest, parse_json
 from reprobuild.derivation import Derivation
 from reprobuild.errors import ContentError
-from reprobuild.lockfile import FORMAT, BaseImage, Package
+from reprobuild.lockfile import BaseImage, Package
 from reprobuild.oci.types import Platform
 from reprobuild.provenance.materials import materials
 
@@ -90,7 +90,7 @@ def provenance(
             "externalParameters": {
                 "connector": derivation.connector,
                 "platform": str(derivation.platform),
-                "format": FORMAT,
+                "format": derivation.format,
             },
             "internalParameters": _internal(derivation),
             "resolvedDependencies": materials(derivation, packages, bases),
@@ -108,6 +108,7 @@ def rebuild_statement(
     platform: Platform,
     rebuilt: Digest,
     answer: Answer,
+    format: int,  # noqa: A002 - the field's name
     rebuilder: str = BUILDER,
     finished: datetime | None = None,
 ) -> Statement:
@@ -122,7 +123,7 @@ def rebuild_statement(
         "rebuilder": _builder(rebuilder),
         "derivation": {"sha256": hex_of(derivation)},
         "platform": str(platform),
-        "format": FORMAT,
+        "format": format,
         "result": {"answer": answer, "digest": {"sha256": hex_of(rebuilt)}},
     }
     if finished is not None:

@@ -46,9 +46,12 @@ def base_changes(name: str, old: BaseImage | None, new: BaseImage | None) -> tup
 
 
 def connector_changes(name: str, old: ConnectorLock | None, new: ConnectorLock) -> tuple[Change, ...]:
-    """Return what differs between two locks of the connector *name*: its base, Python, packages and inputs."""
+    """Return what differs between two locks of the connector *name*: its base, Python, format, packages and inputs."""
     before = {"base": old.base, "Python": old.python} if old else {}
-    changes = _changes(name, before, {"base": new.base, "Python": new.python})
+    after = {"base": new.base, "Python": new.python}
+    if old is not None:
+        before, after = before | {"format": str(old.format)}, after | {"format": str(new.format)}
+    changes = _changes(name, before, after)
     earlier = _packages(old.packages if old else ())
     later = _packages(new.packages)
     versions = version_changes(name, _versions(earlier), _versions(later))

@@ -6,7 +6,7 @@ from functools import partial
 
 from reprobuild.builder.assembly import keys_of, stored_fragment
 from reprobuild.builder.base import stored_manifest
-from reprobuild.builder.layer import known_layer
+from reprobuild.builder.layer import known_layer, parts_of
 from reprobuild.builder.layering import layering
 from reprobuild.builder.outcome import BuiltImage
 from reprobuild.builder.plan import PlannedImage
@@ -75,16 +75,16 @@ def _parts(one: Offer, store: Store, where: str) -> tuple[Descriptor, dict[Diges
 
 def _fragments(derivation: Derivation, store: Store) -> dict[Digest, list[Descriptor]]:
     """Return what layers of several wheels are joined of, as far as *store* has and remembers all of it."""
-    found = {}
+    found: dict[Digest, list[Descriptor]] = {}
     for group in layering(derivation.installed):
         fragments = [stored_fragment(store, key) for wheel in group for key in keys_of(wheel, derivation)]
         known = [one for one in fragments if one is not None and one.members]
         if None not in fragments and len(known) > 1:
-            layer = known_layer(known, store, derivation.compression)
+            layer = known_layer(known, store, derivation.compression, once=derivation.names_once)
             if layer is not None:
-                kind = layer.descriptor.media_type
-                parts = [Descriptor(media_type=kind, digest=one.blob, size=one.size) for one in known]
-                found[layer.descriptor.digest] = parts
+                kind, joined = layer.descriptor.media_type, parts_of(known, store, once=derivation.names_once)
+                parts = [Descriptor(media_type=kind, digest=one.blob, size=one.size) for one in joined]
+                found |= {layer.descriptor.digest: parts} if parts else {}
     return found
 
 

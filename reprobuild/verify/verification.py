@@ -34,8 +34,9 @@ _FORM: frozenset[Cause] = SAME_CONTENT | {"annotation"}
 class Verified:
     """The answer for one platform, or for the index: the digest that is published, and the one that the lock gives.
 
-    ``recorded`` is what the lock itself says, ``derivation`` what its image is made from. ``reason`` says in words what
-    the answer rests on. ``attestations`` are what documents beside the image say, None if nobody looked.
+    ``recorded`` is what the lock itself says, ``derivation`` what its image is made from, in which ``format``.
+    ``reason`` says in words what the answer rests on. ``attestations`` are what documents beside the image say, None if
+    nobody looked.
     """
 
     platform: str
@@ -47,6 +48,7 @@ class Verified:
     hint: str | None = None
     comparison: Comparison | None = None
     derivation: Digest | None = None
+    format: int | None = None
     attestations: tuple[Attestation, ...] | None = None
 
     @property

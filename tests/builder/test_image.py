@@ -1,8 +1,10 @@
-"""Images from a derivation: what is in them, and the golden digests of format 1."""
+"""Images from a derivation: what is in them, and the golden digests of each format."""
 
 import gzip
 import io
 import tarfile
+from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import anyio
@@ -19,7 +21,7 @@ from reprobuild.lockfile import Wheel
 from reprobuild.oci.types import ImageConfig, Manifest, parse_config, parse_manifest
 from reprobuild.progress import Silent
 from reprobuild.store import Store
-from tests.builder.images import ARM64, EPOCH, planned, put_derivation
+from tests.builder.images import ARM64, EPOCH, planned, put_derivation, put_wheel
 
 GOLDEN = {
     ("gzip", "setup layer"): "sha256:2aa18bb2847d8ca325c3e7cdae783900a60a826f157701ae3f95afc3b01eaa1a",
@@ -31,6 +33,17 @@ GOLDEN = {
     ("gzip", "derivation"): "sha256:b9ebd5644276ca6218ffedd91dc34cccf2899af112dab698d0fa9e6021a093f3",
     ("zstd", "manifest"): "sha256:216cd5e0d73b2020cf18af7447247cc453d7baf2af0ef1c92fd202d7b39e3929",
 }
+SHARED = {
+    1: (
+        "sha256:f9f1c208cacafb3e64966c7c2225e5d63c8294651306abf1764299aade784c73",
+        "sha256:ef61fc95da878567616e2b05941464ff21c562fc8be182467a1aa08094aafbaf",
+    ),
+    2: (
+        "sha256:3bddbfb6aa1fe80f3730105d478c79ce7625162694243f5b40e8b6e405b47789",
+        "sha256:8953c1763e36e8ac7f531f0b8efdd89da25bd82056ef98cd650001c4b900bf11",
+    ),
+}
+"""The layer and the manifest of wheels that share a folder and a file, by format."""
 
 
 def build(derivation: Derivation, store: Store, *, workers: int = 2) -> BuiltImage:
@@ -47,11 +60,11 @@ def documents(built: BuiltImage, store: Store) -> tuple[Manifest, ImageConfig]:
 
 def test_golden_digests_of_format_1(tmp_path: Path) -> None:
     store = Store(tmp_path / "store")
-    derivation = put_derivation(store, tmp_path)
+    derivation = replace(put_derivation(store, tmp_path), format=1)
     built = build(derivation, store)
     manifest, _ = documents(built, store)
     index = assemble_index([(derivation.platform, built.manifest)], derivation.annotations, epoch=EPOCH)
-    zstd = build(put_derivation(store, tmp_path, compression="zstd"), store)
+    zstd = build(replace(put_derivation(store, tmp_path, compression="zstd"), format=1), store)
     assert {
         ("gzip", "setup layer"): manifest.layers[1].digest,
         ("gzip", "wheels layer"): manifest.layers[2].digest,
@@ -62,6 +75,27 @@ def test_golden_digests_of_format_1(tmp_path: Path) -> None:
         ("gzip", "derivation"): derivation.digest,
         ("zstd", "manifest"): zstd.manifest.digest,
     } == GOLDEN
+
+
+def _sharing(store: Store, folder: Path, number: int) -> Derivation:
+    wheels = (
+        put_wheel(store, {"ns/__init__.py": b"", "ns/one/a.py": b"A = 1\n"}, name="ns_one"),
+        put_wheel(store, {"ns/__init__.py": b"", "ns/two/b.py": b"B = 2\n" * 300_000}, name="ns_two"),
+    )
+    derivation = put_derivation(store, folder)
+    return replace(derivation, wheels=(*derivation.wheels, *wheels), format=number)
+
+
+@pytest.mark.parametrize("number", SHARED)
+def test_golden_digests_of_wheels_that_share_paths(number: int, tmp_path: Path) -> None:
+    store = Store(tmp_path / "store")
+    built = build(_sharing(store, tmp_path, number), store)
+    layer = documents(built, store)[0].layers[2].digest
+    assert (layer, built.manifest.digest) == SHARED[number]
+    with tarfile.open(fileobj=io.BytesIO(store.read(layer)), mode="r:gz") as tar:
+        counts = Counter(member.name for member in tar)
+    shared = {path.removeprefix("usr/local/lib/python3.11/dist-packages/") for path in counts if counts[path] > 1}
+    assert shared == ({"ns", "ns/__init__.py"} if number == 1 else set())
 
 
 @pytest.mark.parametrize("compression", ["gzip", "zstd"])

@@ -142,9 +142,14 @@ def project(folder: Path, *, like: Path | None = None) -> Iterator[Project]:
     (folder / "home").mkdir()
     with serving() as index:
         for name, version in (("alpha", "1.0"), ("alpha", "1.1"), ("beta", "2.0")):
-            index.wheel(name, version)
+            # Together in a layer they share a folder and a file.
+            index.wheel(name, version, files=_files(name, version))
         environ = environment(folder, UV_DEFAULT_INDEX=f"{index.url}/simple")
         yield Project(root=root, environ=environ, index=index)
+
+
+def _files(name: str, version: str) -> dict[str, bytes]:
+    return {f"{name}/__init__.py": f"VERSION = {version!r}\n".encode(), "shared/words/same.txt": b"the same"}
 
 
 def _add_base(root: Path, store: Store) -> None:

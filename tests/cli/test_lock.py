@@ -39,6 +39,20 @@ def test_update_shows_old_and_new(locked: Project) -> None:
     assert locked.run("lock", "outdated").out == "nothing newer\n"
 
 
+def test_a_lock_of_format_1_is_built_as_it_was_and_an_update_moves_it(locked: Project) -> None:
+    path = locked.root / "lock/pylock.source-one.toml"
+    path.write_text(path.read_text().replace("format = 2", "format = 1"))
+    old = locked.run("build", "source-one", "--record", "--json").json["connectors"][0]["images"]
+    assert "format = 1" in path.read_text()
+    assert locked.run("lock", "update", "--check").code == 0
+    assert locked.run("build", "source-one").out.count("verified") == 2
+    assert locked.run("lock", "update").out == "source-one: format 1 → 2\n"
+    assert "format = 2" in path.read_text()
+    new = locked.run("build", "source-one", "--json").json["connectors"][0]["images"]
+    assert {image["outcome"] for image in new} == {"new"}
+    assert {image["derivation"] for image in new}.isdisjoint(image["derivation"] for image in old)
+
+
 def test_upgrade_moves_everything(locked: Project) -> None:
     locked.index.wheel("beta", "2.1")
     locked.index.wheel("alpha", "3.0")

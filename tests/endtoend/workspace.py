@@ -64,6 +64,7 @@ print(json.dumps({
     "unit_tests/test_nothing.py": "",
     "secrets/config.json": '{"key": "never in an image"}',
 }
+_SHARED = {"shared/words/same.txt": b"the same in both"}
 _EXECUTABLE = "source_greeting/data/run.sh"
 
 
@@ -175,12 +176,17 @@ def make_workspace(folder: Path, image: str, **environ: str) -> Workspace:
 
 
 def wheels() -> dict[str, bytes]:
-    """Return what the index has, by file name: a console script, a wheel for each platform, and stand-ins for pip."""
+    """Return what the index has, by file name: a console script, a wheel for each platform, and stand-ins for pip.
+
+    Two share a folder without a module of its own, and a file: neither Docker nor podman takes a path twice.
+    """
     made = {f"pip-{version}-py3-none-any.whl": wheel_bytes("pip", version) for version in ("25.3", "25.4")}
     for version in ("1.0", "1.1"):
         files = {
             "greeting/__init__.py": b"import os\n\ndef greeting():\n    return os.environ['GREETING']\n\n"
             b"def main():\n    print(greeting())\n",
+            **_SHARED,
+            "shared/words/good.txt": b"good day",
             f"greeting-{version}.dist-info/entry_points.txt": b"[console_scripts]\ngreet = greeting:main\n",
         }
         made[f"greeting-{version}-py3-none-any.whl"] = wheel_bytes("greeting", version, requires=["speed"], files=files)
@@ -189,6 +195,8 @@ def wheels() -> dict[str, bytes]:
         files = {
             "speed/__init__.py": f"def machine():\n    return {machine!r}\n".encode(),
             "speed/_core.so": core(machine),
+            **_SHARED,
+            "shared/words/fast.txt": b"quick",
         }
         made[f"speed-2.0-{tag}.whl"] = wheel_bytes("speed", "2.0", tag=tag, files=files)
     return made
