@@ -1,11 +1,14 @@
 """One workspace, locked, built and recorded once, which tests copy."""
 
 import os
-from collections.abc import Iterator
+import subprocess
+import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.conftest import Run
 from tests.endtoend.workspace import CONNECTOR, REPOSITORY, Built, Workspace, make_workspace, wheels
 from tests.resolver.loopback_index import LoopbackIndex, serving
 
@@ -54,3 +57,30 @@ def root() -> None:
     """Skip what only root can do: daemons, mounts."""
     if os.geteuid() != 0:
         pytest.skip("only root can mount and run containers here")
+
+
+@pytest.fixture(scope="module")
+def docker(root: None, tmp_path_factory: pytest.TempPathFactory, run: Run) -> Iterator[Callable[..., str]]:
+    """Docker's client, bound to a daemon that shares nothing with the machine's and gives containers no network."""
+    run("/usr/sbin/dockerd", "--version")
+    folder = tmp_path_factory.mktemp("docker")
+    (folder / "daemon.json").write_text("{}")
+    socket = f"unix://{folder}/socket"
+    options = [f"--config-file={folder}/daemon.json", f"--data-root={folder}/data", f"--exec-root={folder}/exec"]
+    options += [f"--pidfile={folder}/pid", f"--host={socket}", "--bridge=none", "--iptables=false", "--ip6tables=false"]
+    environ = {"PATH": os.environ["PATH"], "HOME": str(folder)}
+    with subprocess.Popen(["/usr/sbin/dockerd", *options], stderr=subprocess.PIPE, text=True, env=environ) as daemon:
+        assert daemon.stderr is not None
+        try:
+            said = []
+            for line in daemon.stderr:
+                said.append(line)
+                if "API listen on" in line:
+                    break
+            else:
+                pytest.fail(f"dockerd did not start: {''.join(said)}")
+            threading.Thread(target=daemon.stderr.read, daemon=True).start()  # It must not block on a full pipe.
+            yield lambda *command: run("docker", f"--config={folder}/client", f"--host={socket}", *command)
+        finally:
+            daemon.terminate()
+            daemon.wait(timeout=30)

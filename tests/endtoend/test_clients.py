@@ -5,8 +5,6 @@ import json
 import os
 import platform
 import re
-import subprocess
-import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -91,33 +89,6 @@ def test_umoci_unpacks_the_image_of_each_platform(one: str, written: Path, run: 
 def test_the_script_runs_an_image(root: None, written: Path, run: Run) -> None:
     script = REPOSITORY / "scripts" / "run-image"
     assert json.loads(run(script, f"{written}/layout:{CONNECTOR}", *ARGUMENTS)) == SAID
-
-
-@pytest.fixture(scope="module")
-def docker(root: None, tmp_path_factory: pytest.TempPathFactory, run: Run) -> Iterator[Callable[..., str]]:
-    """Docker's client, bound to a daemon that shares nothing with the machine's and gives containers no network."""
-    run("/usr/sbin/dockerd", "--version")
-    folder = tmp_path_factory.mktemp("docker")
-    (folder / "daemon.json").write_text("{}")
-    socket = f"unix://{folder}/socket"
-    options = [f"--config-file={folder}/daemon.json", f"--data-root={folder}/data", f"--exec-root={folder}/exec"]
-    options += [f"--pidfile={folder}/pid", f"--host={socket}", "--bridge=none", "--iptables=false", "--ip6tables=false"]
-    environ = {"PATH": os.environ["PATH"], "HOME": str(folder)}
-    with subprocess.Popen(["/usr/sbin/dockerd", *options], stderr=subprocess.PIPE, text=True, env=environ) as daemon:
-        assert daemon.stderr is not None
-        try:
-            said = []
-            for line in daemon.stderr:
-                said.append(line)
-                if "API listen on" in line:
-                    break
-            else:
-                pytest.fail(f"dockerd did not start: {''.join(said)}")
-            threading.Thread(target=daemon.stderr.read, daemon=True).start()  # It must not block on a full pipe.
-            yield lambda *command: run("docker", f"--config={folder}/client", f"--host={socket}", *command)
-        finally:
-            daemon.terminate()
-            daemon.wait(timeout=30)
 
 
 def test_docker_loads_and_runs_the_image(
