@@ -103,21 +103,29 @@ async def _tried(name: str, host: str, scope: str, registries: Registries, call:
 
     seen: list[str] = []
     patience = Patience(connect=_SECONDS, read=_SECONDS, tries=1)
-    transport = Transport(
-        host, scope, environ=os.environ, registries=registries, patience=patience, observe=seen.append
-    )
     try:
-        status = await _status(transport, call)
+        transport = Transport(
+            host, scope, environ=os.environ, registries=registries, patience=patience, observe=seen.append
+        )
+        try:
+            status = await _status(transport, call)
+        finally:
+            await transport.close()
     except ReprobuildError as error:
         message = f"{host}: {'; '.join([*seen, str(error)])}"
         return Finding(name=name, mark=Mark.FAIL, message=message, hint=error.hint)
-    finally:
-        await transport.close()
     message = f"{host}: {'; '.join(seen)} ({transport.tried})"
     if status in good:
         return Finding(name=name, mark=Mark.OK, message=message)
-    hint = f"check the name; run `docker login {host}`" if status in {401, 403} else "look at the registry"
-    return Finding(name=name, mark=Mark.FAIL, message=message, hint=hint)
+    return Finding(name=name, mark=Mark.FAIL, message=message, hint=_hint(status, host, plain=transport.is_plain))
+
+
+def _hint(status: int, host: str, *, plain: bool) -> str:
+    if status in {401, 403}:
+        return f"check the name; run `docker login {host}`"
+    if status == 400 and plain:
+        return f"if it wants TLS, set ca-file of registry {host!r} in the specification"
+    return "look at the registry"
 
 
 async def _status(transport: "Transport", call: "Call") -> int:

@@ -23,4 +23,6 @@ def refused(
         hint = f"{_WRITING if writing else _READING} `docker login {host}`"
         return AuthenticationError(f"{host} answered {status} to {transport.tried}{said}", where=where, hint=hint)
     hint = "the repository may have to be made first" if writing and status == 404 else "look at the registry"
+    if status == 400 and transport.is_plain:
+        hint = f"it was spoken to in plain HTTP; if it wants TLS, set ca-file of registry {host!r} in the specification"
     return NetworkError(f"{host} answered {status}{said}", where=where, hint=hint)

@@ -65,7 +65,7 @@ class Tries:
         """Wait before the next try; raise *error* if that was the last one."""
         self._failures += 1
         if self._failures >= self._patience.tries:
-            error.message += f" (tried {self._failures} times)"
+            error.message += f" (tried {self._failures} times)" if self._failures > 1 else ""
             raise error
         await self._patience.sleep(self._patience.delay(self._failures - 1, asked))
 

@@ -68,6 +68,11 @@ class Transport:
         """How the last request said who we are, for people, without secrets."""
         return self._authorization.tried
 
+    @property
+    def is_plain(self) -> bool:
+        """Whether the registry is spoken to in plain HTTP."""
+        return self._endpoint.url.scheme == "http"
+
     def tries(self) -> Tries:
         """Return the tries of a new operation."""
         return Tries(self._patience)

@@ -7,7 +7,7 @@ from typing import Any
 
 from tests.cli.conftest import Command
 from tests.cli.project import SPECIFICATION, Done, Project
-from tests.servers import RunningRegistry
+from tests.servers import Exchange, RunningRegistry, serve
 
 
 def _checks(done: Done, name: str) -> list[dict[str, Any]]:
@@ -210,6 +210,26 @@ def test_credentials_that_cannot_be_read_end_it(command: Command, registry: Runn
     done = command("doctor", registry.host, "--json", DOCKER_AUTH_CONFIG='{"auths": "hush"}')
     assert (done.code, _said(done)["credentials"][0]) == (1, "fail")
     assert "hush" not in done.out
+
+
+def test_a_registry_that_wants_tls_where_plain_http_is_spoken(command: Command) -> None:
+    def answer(exchange: Exchange) -> None:
+        exchange.send(400, b"Client sent an HTTP request to an HTTPS server.")
+
+    with serve(answer) as server:
+        done = command("doctor", f"{server.host}/x")
+        assert done.code == 1
+        assert f"hint: if it wants TLS, set ca-file of registry '{server.host}'" in done.out
+        done = command("pull", f"{server.host}/x:1", "oci:there")
+        assert (done.code, "if it wants TLS, set ca-file of registry" in done.err) == (3, True)
+
+
+def test_a_ca_file_that_is_none_is_told_of_its_registry_alone(fresh: Project, registry: RunningRegistry) -> None:
+    fresh.specify(SPECIFICATION + '\n[tool.reprobuild.registry."localhost:1"]\nca-file = "missing.pem"\n')
+    done = fresh.run("doctor", "localhost:1", registry.host, "--json")
+    marks = [(check["name"], check["mark"]) for check in done.json["checks"]]
+    assert done.code == 1
+    assert marks.count(("registry", "fail")) == marks.count(("registry", "ok")) == 1
 
 
 def test_what_is_no_registry(command: Command) -> None:
