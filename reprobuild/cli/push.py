@@ -36,7 +36,10 @@ def push(  # noqa: PLR0917 - options are not positional
     latest: Annotated[
         bool, typer.Option("--latest", help="Set the tag latest as well, if the version is a release.")
     ] = False,
-    force: Annotated[bool, typer.Option("--force", help="Move version tags that lead to something else.")] = False,
+    force: Annotated[
+        bool,
+        typer.Option("--force", help="Move version tags that lead to something else; let a pre-release be latest."),
+    ] = False,
     unrecorded: Annotated[
         bool, typer.Option("--unrecorded", help="Push what no lock records, too: images of a trial.")
     ] = False,

@@ -110,7 +110,9 @@ def _wishes(
     for name in chosen:
         spec = workspace.connectors[name]
         with kept(failures, name):
-            wishes += targets(spec, places, tags=request.tags, latest=request.latest, several=several)
+            wishes += targets(
+                spec, places, tags=request.tags, latest=request.latest, several=several, force=request.force
+            )
     return wishes
 
 

@@ -43,17 +43,29 @@ def destinations(words: Sequence[str], *, everything: bool) -> tuple[tuple[str, 
 
 
 def targets(
-    connector: "ConnectorSpec", places: Sequence[str], *, tags: Sequence[str], latest: bool, several: bool
+    connector: "ConnectorSpec",
+    places: Sequence[str],
+    *,
+    tags: Sequence[str],
+    latest: bool,
+    several: bool,
+    force: bool = False,
 ) -> tuple[PushTarget, ...]:
     """Return where *connector* is pushed: to *places*, or where its specification says.
 
     *tags* are set in place of its version; *latest* as well if that is a release. A place that ends with a slash gets
-    the connector's name; with *several* connectors each has to. Raises SpecificationError for what cannot be.
+    the connector's name; with *several* connectors each has to. Raises SpecificationError for what cannot be, and,
+    unless *force*, for a pre-release that is to be ``latest``.
     """
-    return tuple(
+    found = tuple(
         _target(connector, *_reference(connector, place, several=several), tags=tags, latest=latest)
         for place in places or (_specified(connector),)
     )
+    version = connector.version
+    if not force and version is not None and not is_release(version) and any(LATEST in one.tags for one in found):
+        hint = "leave the tag out: --latest sets it for releases alone; --force sets it all the same"
+        raise SpecificationError(f"{version} is no release, and is not to be {LATEST}", where=connector.name, hint=hint)
+    return found
 
 
 def _target(

@@ -109,6 +109,12 @@ def test_latest_is_for_releases(built: Project, place: str) -> None:
                 assert built.run("build", "source-one").code == 0
                 done = built.run("push", "source-one", place, "--latest", "--json", "--unrecorded")
             assert set(done.json["pushed"][0]["tags"]) == tags
+        # Not even by its name.
+        for words in ((place, "--tag", "1.3rc1", "--tag", "latest"), (f"{place}source-one:latest",)):
+            done = built.run("push", "source-one", *words, "--unrecorded")
+            assert (done.code, "1.3rc1 is no release" in done.err) == (2, True)
+        done = built.run("push", "source-one", f"{place}source-one:latest", "--unrecorded", "--force")
+        assert done.out.startswith("moved")
     finally:
         root.write_text(before)
 
