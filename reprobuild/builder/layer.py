@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from reprobuild.builder.compress import Compression, decompressor, end_member
 from reprobuild.builder.fragment import Fragment, parse_fragment
-from reprobuild.builder.repeats import Span, spans, without_repeats
+from reprobuild.builder.repeats import Spans, spans, without_repeats
 from reprobuild.canonical import Digest, canonical_json, digest_of, parse_digest
 from reprobuild.errors import ContentError
 from reprobuild.image.index import RootLayer
@@ -27,7 +27,7 @@ class Members:
         self._last = end_member(compression)[1]
         self._room, self._lock = most, threading.Lock()
         self._kept: dict[Digest, list[tuple[bytes, bytes]]] = {}
-        self._spans: dict[Digest, tuple[Span, ...]] = {}
+        self._spans: dict[Digest, Spans] = {}
 
     def of(self, fragment: Fragment) -> Iterator[tuple[bytes, bytes]]:
         """Yield each member but the closing one with its block; ContentError for a fragment that is damaged."""
@@ -48,10 +48,11 @@ class Members:
         """Yield the fragment's tar bytes; see `of`."""
         return (block for _, block in self.of(fragment))
 
-    def spans(self, fragment: Fragment) -> tuple[Span, ...]:
+    def spans(self, fragment: Fragment) -> Spans:
         """Return where the fragment's entries stand in its tar bytes; they are looked for once."""
         if (known := self._spans.get(fragment.blob)) is None:
-            known = self._spans[fragment.blob] = tuple(spans(self.blocks(fragment)))
+            found = tuple(spans(self.blocks(fragment)))
+            known = self._spans[fragment.blob] = Spans(spans=found, paths=frozenset(span.path for span in found))
         return known
 
     def _keep(self, blob: Digest, read: list[tuple[bytes, bytes]]) -> None:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from reprobuild.builder.layer import Members
     from reprobuild.store import Store
 
-__all__ = ["Span", "spans", "without_repeats"]
+__all__ = ["Span", "Spans", "spans", "without_repeats"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +29,14 @@ class Span:
     path: bytes
     start: int
     end: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spans:
+    """The entries of a fragment, in their order, and their paths."""
+
+    spans: tuple[Span, ...]
+    paths: frozenset[bytes]
 
 
 def spans(blocks: Iterable[bytes]) -> Iterator[Span]:
@@ -54,16 +62,17 @@ def without_repeats(
     That is made once, of the fragment's own bytes, and remembered. Raises ContentError for two entries of one path
     that are not the same.
     """
-    owners: dict[bytes, tuple[Fragment, Span]] = {}
+    seen: set[bytes] = set()
     kept = []
-    for fragment in fragments:
+    for number, fragment in enumerate(fragments):
         found = members.spans(fragment)
-        repeated = [span for span in found if span.path in owners]
-        if repeated:
-            _check_same(fragment, repeated, owners, members)
-        kept.append(_without(fragment, repeated, store, compression, members) if repeated else fragment)
-        for span in found:
-            owners.setdefault(span.path, (fragment, span))
+        # A fleet has thousands of paths in each of hundreds of layers: sets are compared, not paths.
+        if twice := seen.intersection(found.paths):
+            repeated = [span for span in found.spans if span.path in twice]
+            _check_same(fragment, repeated, fragments[:number], members)
+            fragment = _without(fragment, repeated, store, compression, members)  # noqa: PLW2901 - what is kept of it
+        kept.append(fragment)
+        seen |= found.paths
     return tuple(fragment for fragment in kept if fragment.members)
 
 
@@ -88,25 +97,20 @@ def _known(key: Digest, store: "Store") -> Fragment | None:
     return known if store.has(known.blob, known.size) else None
 
 
-def _check_same(
-    fragment: Fragment,
-    repeated: Sequence[Span],
-    owners: "dict[bytes, tuple[Fragment, Span]]",
-    members: "Members",
-) -> None:
-    """Raise ContentError unless each of *repeated* is what its owner has under that path."""
-    mine = dict(zip(repeated, _digests(fragment, repeated, members), strict=True))
-    by_owner: dict[Digest, tuple[Fragment, list[tuple[Span, Span]]]] = {}
-    for span in repeated:
-        owner, first = owners[span.path]
-        by_owner.setdefault(owner.blob, (owner, []))[1].append((first, span))
-    for owner, pairs in by_owner.values():
-        pairs.sort(key=lambda pair: pair[0].start)
-        for (_, span), digest in zip(pairs, _digests(owner, [first for first, _ in pairs], members), strict=True):
-            if digest != mine[span]:
-                path = span.path.decode("utf-8", "replace")
-                hint = "run `reprobuild lock update`, which names them"
-                raise ContentError(f"two wheels write {path} with different bytes", hint=hint)
+def _check_same(fragment: Fragment, repeated: Sequence[Span], earlier: Sequence[Fragment], members: "Members") -> None:
+    """Raise ContentError unless each of *repeated* is what the fragments *earlier* have under that path."""
+    digests = _digests(fragment, repeated, members)
+    mine = {span.path: digest for span, digest in zip(repeated, digests, strict=True)}
+    wanted = frozenset(mine)
+    for other in earlier:
+        found = members.spans(other)
+        if common := found.paths & wanted:
+            theirs = [span for span in found.spans if span.path in common]
+            for span, digest in zip(theirs, _digests(other, theirs, members), strict=True):
+                if digest != mine[span.path]:
+                    path = span.path.decode("utf-8", "replace")
+                    hint = "run `reprobuild lock update`, which names them"
+                    raise ContentError(f"two wheels write {path} with different bytes", hint=hint)
 
 
 def _digests(fragment: Fragment, wanted: Sequence[Span], members: "Members") -> list[bytes]:
