@@ -101,3 +101,25 @@ def test_images_written_to_a_full_disk(
     copy.must(*command)
     check_blobs(disk / "images")
     assert copy.build("--offline") == built
+
+
+@pytest.mark.parametrize("forgotten", [False, True], ids=["roots known", "nothing needed"])
+def test_garbage_is_collected_on_a_full_disk(
+    forgotten: bool, disk: Path, workspace: Workspace, built: Built, tmp_path: Path
+) -> None:
+    copy = workspace.copy(tmp_path / "copy")
+    copy = replace(copy, environ={**copy.environ, "REPROBUILD_STORE": str(disk / "store")})
+    assert copy.build("--offline") == built
+    if forgotten:
+        shutil.rmtree(copy.store / "roots")
+    else:
+        (copy.store / "blobs" / "sha256" / "00").mkdir(exist_ok=True)
+        (copy.store / "tmp").mkdir(exist_ok=True)
+        (copy.store / "tmp" / ".tmp-left").write_bytes(bytes(MEGABYTE))
+    with filled(disk, 0):
+        done = copy.must("store", "gc", "--keep-days", "0", "--json")
+        assert done.json["freed"] > 0
+        assert leftovers(disk) == []
+        copy.must("store", "verify")
+        copy.must("store", "info")
+    assert copy.build("--offline") == built
