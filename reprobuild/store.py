@@ -23,6 +23,7 @@ from reprobuild.errors import ContentError, MachineError
 __all__ = [
     "CHUNK",
     "BlobWriter",
+    "DamagedError",
     "Store",
     "default_root",
     "machine_errors",
@@ -46,6 +47,10 @@ def default_root(environ: Mapping[str, str]) -> Path:
     from platformdirs import user_cache_path  # noqa: PLC0415 - not needed where the variable is set
 
     return user_cache_path("reprobuild")
+
+
+class DamagedError(ContentError):
+    """A blob was damaged and has left the store: whoever asks for it again gets it made or fetched anew."""
 
 
 class BlobWriter:
@@ -100,7 +105,7 @@ class Store:
                 found.update(chunk)
                 yield chunk
         if found.hexdigest() != hex_of(digest):
-            raise self._damaged(digest)
+            raise self.damaged(digest)
 
     def open(self, digest: Digest) -> BinaryIO:
         """Open the blob for reading, unverified: whoever consumes it checks it."""
@@ -172,10 +177,11 @@ class Store:
         """Take a damaged blob out of the store, so that the next run makes or fetches it again."""
         self.path(digest).unlink(missing_ok=True)
 
-    def _damaged(self, digest: Digest) -> ContentError:
+    def damaged(self, digest: Digest) -> "DamagedError":
+        """Take a damaged blob out of the store and return the error that says so."""
         self.discard(digest)
         hint = "run the command again: it will be made or fetched anew; `reprobuild store verify` looks at everything"
-        return ContentError(f"{digest} was damaged and has been removed", where=str(self.root), hint=hint)
+        return DamagedError(f"{digest} was damaged and has been removed", where=str(self.root), hint=hint)
 
 
 def parse_record(data: bytes, kind: str, key: Digest) -> dict[str, Any] | None:

@@ -149,17 +149,11 @@ def _members(fragment: Fragment, store: Store, last: bytes) -> Iterator[bytes]:
             yield member
         found.update(file.read(len(last)))
     if "sha256:" + found.hexdigest() != fragment.blob:
-        raise _damaged(fragment, store)
+        raise store.damaged(fragment.blob)
 
 
 def _inflated(member: bytes, inflate: Callable[[bytes], bytes], fragment: Fragment, store: Store) -> bytes:
     try:
         return inflate(member)
     except ContentError as error:
-        raise _damaged(fragment, store) from error
-
-
-def _damaged(fragment: Fragment, store: Store) -> ContentError:
-    store.discard(fragment.blob)
-    hint = "run the command again: it will be made anew; `reprobuild store verify` looks at everything"
-    return ContentError(f"{fragment.blob} was damaged and has been removed", where=str(store.root), hint=hint)
+        raise store.damaged(fragment.blob) from error

@@ -1,6 +1,6 @@
 """A build as it was asked for: plan, supply, build, print, record, write. What `reprobuild build` does."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -9,6 +9,7 @@ from reprobuild.cli.failure import told_failures
 from reprobuild.cli.opening import open_store, open_workspace
 from reprobuild.cli.planning import fresh_lock, planned
 from reprobuild.cli.realising import realised
+from reprobuild.cli.repair import repaired
 from reprobuild.cli.settings import Settings
 
 if TYPE_CHECKING:
@@ -65,10 +66,14 @@ def run_build(request: BuildRequest, settings: Settings) -> int:
 
         run_dry(images, workspace, lock, settings, offline=request.offline, json=request.json, failures=failures)
         return told_failures(failures, settings)
-    results: tuple[BuildResult, ...] = ()
-    if lock is not None and images:
-        results = realised(
-            images,
+    plans = [images]
+
+    def build() -> "tuple[BuildResult, ...]":
+        if lock is None or not images:
+            return ()
+        return realised(
+            # Made anew if it was of no use: what was damaged is not there any more.
+            plans.pop() if plans else planned(workspace, lock, chosen, request.platforms, failures),
             workspace,
             lock,
             settings,
@@ -77,7 +82,9 @@ def run_build(request: BuildRequest, settings: Settings) -> int:
             jobs=request.jobs,
             failures=failures,
         )
-    code = _finish(request, results, workspace, settings, target, failures or {})
+
+    results = repaired(build, settings, failures)
+    code = _finish(request, results, workspace, settings, target, failures or {}, build)
     return max(code, told_failures(failures, settings))
 
 
@@ -88,6 +95,7 @@ def _finish(
     settings: Settings,
     target: "FileReference | None",
     failures: "Failures",
+    build: "Callable[[], Sequence[BuildResult]]",
 ) -> int:
     """Print, record and write *results*; return 1 if one of them is not what its lock records, else 0."""
     from reprobuild.cli.built import print_hints, print_results, print_results_json
@@ -100,8 +108,27 @@ def _finish(
     good = [result for result in results if all(image.outcome != "mismatch" for image in result.images)]
     differs = len(good) < len(results)
     if target is not None and good and not (differs and not request.keep_going):
-        _write(target, good, workspace, settings)
+        _write_repaired(target, good, workspace, settings, build)
     return 1 if differs else 0
+
+
+def _write_repaired(
+    target: "FileReference",
+    results: Sequence["BuildResult"],
+    workspace: "Workspace",
+    settings: Settings,
+    build: "Callable[[], Sequence[BuildResult]]",
+) -> None:
+    """Write *results*; if something of them is damaged, have *build* make it anew, which gives the same."""
+    first = [True]
+
+    def write() -> None:
+        if not first:
+            build()
+        first.clear()
+        _write(target, results, workspace, settings)
+
+    repaired(write, settings)
 
 
 def _words(request: BuildRequest) -> str | None:

@@ -169,6 +169,7 @@ class _Run:
     async def _push_one(self, wish: PushTarget) -> "Published":
         from reprobuild.oci.publish import publish
         from reprobuild.oci.registry_sink import RegistrySink
+        from reprobuild.store import DamagedError
 
         registries = self.workspace.registries
         source = self._source(wish.connector)
@@ -178,6 +179,9 @@ class _Run:
         try:
             root = self.results[wish.connector].index
             return await publish(root, wish.tags, source, sink, progress=self.display, force=self.force)
+        except DamagedError as error:
+            error.hint = f"run `reprobuild build {wish.connector}`, which makes it anew, and push again"
+            raise
         finally:
             await sink.close()
             await source.close()
