@@ -25,12 +25,15 @@ if TYPE_CHECKING:
     from reprobuild.oci.source import Source
     from reprobuild.oci.transfer import Transferred
     from reprobuild.oci.whereabouts import Whereabouts
+    from reprobuild.progress import Task
     from reprobuild.store import Store
     from reprobuild.workspace import Workspace
 
 __all__ = ["PushRequest", "run_push"]
 
 _PARALLEL = 4
+_MANY = 8
+"""From so many repositories on, it is told how many of them are done."""
 _STYLES = {"pushed": "good", "there": "quiet", "moved": "open"}
 
 
@@ -157,13 +160,19 @@ class _Run:
     async def push(self, wishes: Sequence[PushTarget]) -> "list[Published | None]":
         """Return what became of each of *wishes*; unless failures are kept, the first ends them all."""
         from reprobuild.gathering import gathered
+        from reprobuild.progress import Silent
 
-        return await gathered([partial(self._attempt, wish) for wish in wishes], limit=_PARALLEL)
+        many = len(wishes) >= _MANY
+        task = self.display.task("repositories", len(wishes), unit="repositories") if many else Silent()
+        published = await gathered([partial(self._attempt, wish, task) for wish in wishes], limit=_PARALLEL)
+        task.finish()
+        return published
 
-    async def _attempt(self, wish: PushTarget) -> "Published | None":
+    async def _attempt(self, wish: PushTarget, task: "Task") -> "Published | None":
         done: list[Published] = []
         with kept(self.failures, wish.connector):
             done.append(await self._push_one(wish))
+        task.advance(1)
         return done[0] if done else None
 
     async def _push_one(self, wish: PushTarget) -> "Published":
