@@ -16,6 +16,9 @@ from reprobuild.cli.settings import Color, Settings
 
 __all__ = ["Bars"]
 
+_BAR = 20
+"""How wide a bar is, in letters: what stands beside it says more."""
+
 
 class Bars:
     """A Display of rich's bars on stderr; safe to call from threads."""
@@ -66,7 +69,7 @@ class Bars:
             self._shown = None
 
     def _progress(self) -> RichProgress:
-        columns = (SpinnerColumn(), TextColumn("{task.description}", markup=False), BarColumn(), _Facts())
+        columns = (SpinnerColumn(), TextColumn("{task.description}", markup=False), BarColumn(bar_width=_BAR), _Facts())
         # Results on stdout are nobody's business here.
         return RichProgress(
             *columns, console=self._console, transient=True, redirect_stdout=False, redirect_stderr=False
@@ -100,7 +103,9 @@ class _Facts(ProgressColumn):
         if task.speed and _counts_bytes(task):
             facts.append(f"{size(int(task.speed))}/s")
         if task.time_remaining:
-            facts.append(f"{duration(task.time_remaining)} left")
+            # In whole seconds: it is a guess.
+            left = task.time_remaining
+            facts.append(f"{left:.0f} s left" if left < 60 else f"{duration(left)} left")
         return Text(", ".join(facts), style="dim")
 
 
