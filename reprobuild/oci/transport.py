@@ -106,7 +106,9 @@ class Transport:
         if cause is not None:
             hint = f"set ca-file, or SSL_CERT_FILE, for its authority; list {host} as insecure if it speaks plain HTTP"
         reason = str(cause or error) or type(error).__name__
-        return NetworkError(f"{host}: {reason[:300]}", where=self._endpoint.host, hint=hint)
+        # Said once if the registry itself is meant.
+        elsewhere = f"{host}: " if host != self._endpoint.host else ""
+        return NetworkError(f"{elsewhere}{reason[:300]}", where=self._endpoint.host, hint=hint)
 
     def busy(self, response: httpx.Response) -> NetworkError:
         """Return what the transient status of *response* means for a user."""
