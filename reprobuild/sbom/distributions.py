@@ -29,6 +29,8 @@ _HEAD_END = re.compile(rb"\n\r?\n|\r\r")
 _CLASSIFIER = "License :: "
 _LONGEST_LICENSE = 100
 """Characters; longer ones are the text of a license in place of its name."""
+_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+"""Not `str.isprintable`: what is printable differs between Pythons."""
 _VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9.!+_-]{0,120}")
 
 
@@ -99,4 +101,4 @@ def _license(metadata: RawMetadata) -> str:
     if len(classifiers) == 1 and classifiers[0].count(" :: ") >= 2:
         return classifiers[0].rpartition(" :: ")[2].strip()
     said = (metadata.get("license") or "").strip()
-    return said if len(said) <= _LONGEST_LICENSE and said.isprintable() else ""
+    return said if len(said) <= _LONGEST_LICENSE and not _UNPRINTABLE.search(said) else ""

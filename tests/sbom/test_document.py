@@ -16,10 +16,16 @@ from hypothesis import strategies as st
 
 from reprobuild.canonical import digest_of
 from reprobuild.errors import MachineError
+from reprobuild.oci.layout import write_layout
 from reprobuild.sbom.component import Component
 from reprobuild.sbom.document import sbom_document
 from reprobuild.sbom.purl import purl
+from reprobuild.store import Store
+from tests.contract.test_packages import APK, DPKG
 from tests.endtoend.pythons import find_python, install
+from tests.image.test_rpm import database, header
+from tests.resolver.base_images import file, image, python_org
+from tests.sbom.images import DEBIAN, SITE, metadata
 from tests.sbom.inventories import BASE, INVENTORY
 
 ROOT = Path(__file__).parents[2]
@@ -30,7 +36,21 @@ from tests.sbom.inventories import INVENTORY
 sys.stdout.buffer.write(sbom_document(INVENTORY))
 """
 
-
+MANIFOLD = image(
+    [
+        DEBIAN,
+        *python_org(),
+        file("var/lib/dpkg/status", DPKG),
+        file("lib/apk/db/installed", APK),
+        file("var/lib/rpm/rpmdb.sqlite", database(header())),
+    ],
+    [
+        metadata("plain", "1.0", "License: Größe \U0001fae8"),
+        metadata("folded", "2.0", "License: BSD", "        3-Clause", "Summary: =?utf-8?q?a?="),
+        file(f"{SITE}/latin-3.dist-info/METADATA", b"Name: latin\nVersion: 3\nAuthor: \xe9\nLicense-Expression: MIT\n"),
+        metadata("twice", "4.0", "License: MIT", "License: BSD", "Classifier: License :: OSI Approved :: MIT License"),
+    ],
+)
 DOCUMENT = sbom_document(INVENTORY)
 
 
@@ -99,12 +119,34 @@ def test_other_runs_give_equal_bytes() -> None:
     assert written(Path(sys.executable), seed="1") == written(Path(sys.executable), seed="2") == DOCUMENT
 
 
-@pytest.mark.parametrize("version", ["3.11", "3.12", "3.13", "3.14"])
-def test_other_pythons_give_equal_bytes(tmp_path: Path, version: str) -> None:
-    found = find_python(version)
+@pytest.fixture(scope="module", params=["3.11", "3.12", "3.13", "3.14"])
+def python(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A Python that has reprobuild with its extra."""
+    found = find_python(request.param)
     if found is None:
-        pytest.skip(f"this machine has no Python {version}")
-    assert written(install(found, tmp_path / "venv", f"reprobuild[sbom] @ {ROOT.as_uri()}"), seed="3") == DOCUMENT
+        pytest.skip(f"this machine has no Python {request.param}")
+    return install(found, tmp_path_factory.mktemp("python") / request.param, f"reprobuild[sbom] @ {ROOT.as_uri()}")
+
+
+def test_other_pythons_give_equal_bytes(python: Path) -> None:
+    assert written(python, seed="3") == DOCUMENT
+
+
+def test_other_pythons_read_an_image_alike(python: Path, tmp_path: Path) -> None:
+    """With databases of dpkg, apk and rpm, and metadata in many forms: from its layers to the document's bytes."""
+    made = Store(tmp_path / "made")
+    write_layout(tmp_path / "layout", entries=[(replace(MANIFOLD.add(made), platform=None), "one")], store=made)
+    found = []
+    for number, program in enumerate((Path(sys.executable), python)):
+        environ = {"PYTHONHASHSEED": f"{number}", "REPROBUILD_STORE": str(tmp_path / f"store{number}")}
+        command = [program, "-m", "reprobuild", "-C", tmp_path, "-q", "sbom", f"oci:{tmp_path / 'layout'}:one"]
+        done = subprocess.run(command, env={**environ, "PYTHONPATH": str(ROOT)}, capture_output=True, check=False)
+        assert done.returncode == 0, done.stderr.decode()
+        found.append(done.stdout)
+    assert found[0] == found[1]
+    assert problems(found[0]) is None
+    kinds = {one["purl"].partition("/")[0] for one in by_name(found[0]).values() if "purl" in one}
+    assert kinds == {"pkg:apk", "pkg:deb", "pkg:generic", "pkg:pypi", "pkg:rpm"}
 
 
 def test_without_the_library_it_says_what_to_install() -> None:

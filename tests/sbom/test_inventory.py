@@ -80,6 +80,8 @@ async def test_what_names_no_distribution_is_said(store: Store) -> None:
         (["Classifier: License :: OSI Approved :: MIT License", "License: see file"], "MIT License"),
         (["Classifier: License :: OSI Approved", "License: BSD"], "BSD"),
         (["License: " + "x" * 101], ""),
+        (["License: Apache-2.0 \U0001fae8"], "Apache-2.0 \U0001fae8"),  # A letter that Python 3.11 does not know.
+        (["License: MIT\x1b[0m"], ""),
         ([], ""),
     ],
 )
