@@ -15,7 +15,8 @@ __all__ = ["OsPackage", "apk_packages", "dpkg_packages", "has_os_packages"]
 _STATUS = "var/lib/dpkg/status"
 _STATUS_FOLDER = "var/lib/dpkg/status.d"
 """Images that were made without dpkg have a folder with a file for each package."""
-_APK = "lib/apk/db/installed"
+_APK = ("lib/apk/db/installed", "usr/lib/apk/db/installed")
+"""Usually one file, since lib is a link."""
 _PARAGRAPHS = re.compile(r"\n[ \t\r]*\n")
 _SOURCE = re.compile(r"(\S+)(?:\s+\((\S+)\))?")
 
@@ -40,7 +41,7 @@ class OsPackage:
 
 def has_os_packages(tree: ImageTree) -> bool:
     """Say whether *tree* has a database of dpkg's or apk's."""
-    return any(tree.find(path) is not None for path in (_STATUS, _STATUS_FOLDER, _APK))
+    return any(tree.find(path) is not None for path in (_STATUS, _STATUS_FOLDER, *_APK))
 
 
 def dpkg_packages(tree: ImageTree) -> Iterator[OsPackage]:
@@ -64,18 +65,20 @@ def dpkg_packages(tree: ImageTree) -> Iterator[OsPackage]:
 
 def apk_packages(tree: ImageTree) -> Iterator[OsPackage]:
     """Yield what apk says is installed in *tree*."""
-    for database, fields in _paragraphs(tree, _APK, ":"):
-        if fields.get("P") and fields.get("V"):
-            origin = fields.get("o", "")
-            yield OsPackage(
-                kind="apk",
-                name=fields["P"],
-                version=fields["V"],
-                database=database,
-                architecture=fields.get("A", ""),
-                source=origin if origin != fields["P"] else "",
-                license=fields.get("L", ""),
-            )
+    places = {found.path: path for path in reversed(_APK) if (found := tree.find(path)) is not None}
+    for path in sorted(places.values()):
+        for database, fields in _paragraphs(tree, path, ":"):
+            if fields.get("P") and fields.get("V"):
+                origin = fields.get("o", "")
+                yield OsPackage(
+                    kind="apk",
+                    name=fields["P"],
+                    version=fields["V"],
+                    database=database,
+                    architecture=fields.get("A", ""),
+                    source=origin if origin != fields["P"] else "",
+                    license=fields.get("L", ""),
+                )
 
 
 def _debian_source(fields: dict[str, str]) -> str:

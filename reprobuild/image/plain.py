@@ -54,7 +54,11 @@ def plain(descriptor: Descriptor, chunks: Iterable[bytes], *, where: str) -> Ite
             where=where,
             hint="use a base image whose layers are all in the registry",
         )
-    raise ContentError(f"unknown media type of a layer: {media_type[:100]!r}", where=where)
+    raise ContentError(
+        f"unknown media type of a layer: {media_type[:100]!r}",
+        where=where,
+        hint="what is read is tar, plain or compressed with gzip or zstd; publish the image anew in one of these",
+    )
 
 
 def _bounded(pieces: Iterable[bytes], descriptor: Descriptor, where: str) -> Iterator[bytes]:

@@ -25,7 +25,7 @@ _INSTALLER_NOTE = re.compile(
     r"(?:.*/)?[^/]+\.(?:dist|egg)-info/(?:INSTALLER|REQUESTED|direct_url\.json|uv_cache\.json|uv_build\.json)"
 )
 _OS_RELEASE = frozenset({"etc/os-release", "usr/lib/os-release", "etc/debian_version", "etc/alpine-release"})
-_PACKAGES = re.compile(r"var/lib/dpkg/status(?:\.d/[^/]+)?|lib/apk/db/installed")
+_PACKAGES = re.compile(r"var/lib/dpkg/status(?:\.d/[^/]+)?|(?:usr/)?lib/apk/db/installed")
 _KIB, _MIB = 1024, 1024 * 1024
 _SMALL = 64 * _KIB
 _ARCHIVES = (".gz", ".whl", ".egg", ".jar", ".zip")

@@ -146,6 +146,12 @@ async def test_packages_of_alpine(store: Store) -> None:
     assert names(found, "interpreter") == [("python", "3.12.3")]
 
 
+async def test_packages_of_alpine_below_usr(store: Store) -> None:
+    installed = file("usr/lib/apk/db/installed", b"P:a\nV:1\n")
+    assert names(await inventory(store, [installed]), "package") == [("a", "1")]
+    assert names(await inventory(store, [installed, link("lib", "usr/lib")]), "package") == [("a", "1")]
+
+
 async def test_packages_of_rpm(store: Store) -> None:
     files = [
         file("usr/lib/sysimage/rpm/rpmdb.sqlite", database(header(name="bash", version="5.2"))),

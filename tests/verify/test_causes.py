@@ -98,6 +98,12 @@ FAULTS: list[tuple[Cause, Image, Image, str]] = [
         file(b"P:musl\nV:1.2-r1\n\n", "lib/apk/db/installed"),
         "musl",
     ),
+    (
+        "OS package",
+        file(b"P:musl\nV:1.2-r0\n\n", "usr/lib/apk/db/installed"),
+        file(b"P:musl\nV:1.2-r1\n\n", "usr/lib/apk/db/installed"),
+        "musl",
+    ),
     ("OS package", _PLAIN, file(b"Package: tzdata\nVersion: 2024a\n", "var/lib/dpkg/status.d/tzdata"), "tzdata"),
     ("environment", Image(config={"Env": ["A=1", "B=x=y"]}), Image(config={"Env": ["A=2", "B=x=y"]}), "config.Env.A"),
     ("environment", Image(config={"Env": ["A=1", "B=2"]}), Image(config={"Env": ["B=2", "A=1"]}), "config.Env"),
