@@ -170,6 +170,37 @@ def test_what_differs_has_a_cause(built: Project, published: Path, tmp_path: Pat
     assert len(done.out.splitlines()) <= 24
 
 
+def test_each_answer_for_what_a_registry_has(
+    built: Project,
+    published: Path,
+    reference: str,
+    run: Run,
+    registry: RunningRegistry,
+    push_layout: Callable[..., None],
+    tmp_path: Path,
+) -> None:
+    """The four answers, each for an image in the registry, all of them held against one lock."""
+    place = f"{registry.host}/verified/answers"
+    run(*SKOPEO, "--all", "--dest-decompress", f"oci:{published}:source-one", f"dir:{tmp_path}/plain")
+    run(*SKOPEO, "--all", "--dest-compress-format=zstd", f"dir:{tmp_path}/plain", f"oci:{tmp_path}/again:1")
+    push_layout(f"{tmp_path}/again:1", f"{place}:recompressed")
+    changed = rewritten(published, tmp_path / "changed", lambda config: config["config"].update(User="1000"))  # type: ignore[attr-defined]
+    run(*SKOPEO, TO, "--preserve-digests", changed, f"docker://{place}:changed")
+    run(*SKOPEO, TO, "--all", "--preserve-digests", f"oci:{published}:source-two", f"docker://{place}:foreign")
+
+    def answer(where: str, *words: str) -> tuple[int, str]:
+        done = built.run("verify", where, "source-one", "--json", *words)
+        assert done.json["images"], done.err
+        return done.code, done.json["answer"]
+
+    assert answer(reference) == (0, "identical")
+    assert answer(f"{place}:recompressed") == (1, OTHER)
+    assert answer(f"{place}:recompressed", "--same-content") == (0, OTHER)
+    assert answer(f"{place}:changed") == (1, "differs")
+    assert "because user (1 member)" in built.run("verify", f"{place}:changed", "source-one").out
+    assert answer(f"{place}:foreign") == (1, "not from this lock")
+
+
 def test_another_version_is_not_from_this_lock(mine: Project, reference: str) -> None:
     """The lock of a connector has moved on; what is published has not."""
     edit(mine.root / "pyproject.toml", 'entrypoint = ["source-one"]', 'entrypoint = ["source-one"]\nversion = "2.0"')
