@@ -221,6 +221,23 @@ def test_expressions_are_never_inside_scripts(action: dict[str, Any]) -> None:
     assert not any("${{" in step["run"] for step in action["runs"]["steps"])
 
 
+_CONTEXTS = {"default": {"github", "runner"}, "env": {"inputs", "runner"}, "value": {"inputs"}}
+"""What each place is given by a runner, of what is used here (actions/runner, action_yaml.json)."""
+
+
+def test_expressions_use_what_a_runner_gives_them(action: dict[str, Any]) -> None:
+    steps = action["runs"]["steps"]
+    places = [("default", str(one["default"])) for one in action["inputs"].values()]
+    places += [("value", one["value"]) for one in action["outputs"].values()]
+    places += [("env", text) for step in steps for text in step["env"].values()]
+    used = {(place, name) for place, text in places for name in re.findall(r"(?:\{\{|\|\|)\s*(\w+)\.", text)}
+    assert len(used) > 3
+    assert all(name in _CONTEXTS[place] for place, name in used), used
+    given = {name for step in steps for text in step["env"].values() for name in re.findall(r"inputs\.(\w+)", text)}
+    assert given == set(action["inputs"])
+    assert all(set(step) == {"name", "shell", "env", "run"} for step in steps)
+
+
 # The pre-commit hook
 
 
