@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from reprobuild.image.rpm import RPM_DATABASES, RPM_UNREAD
+from reprobuild.image.rpm import RPM_DATABASES
 from reprobuild.image.tree import ImageTree
 
 __all__ = ["has_rpm", "is_listing", "listed_by_apk", "listed_by_dpkg", "plain_path"]
@@ -42,7 +42,7 @@ def listed_by_apk(tree: ImageTree) -> Iterator[str]:
 
 def has_rpm(tree: ImageTree) -> bool:
     """Say whether *tree* is that of a system whose packages are rpm's; their lists are not read."""
-    return any(tree.find(path) is not None for path in (*RPM_DATABASES, *RPM_UNREAD))
+    return any(tree.find(path) is not None for path in RPM_DATABASES)
 
 
 def plain_path(path: str) -> str:

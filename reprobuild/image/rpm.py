@@ -1,7 +1,7 @@
-"""The packages in an rpm database of SQLite, rpm's own form since 4.16: each row is a package's header.
+"""The packages in an rpm database of SQLite, ndb or Berkeley DB, which hold each package's header.
 
 A header is an index of tags and the bytes that they point to (rpm, docs/manual/format_header.md, as it stands in
-the database: without the magic number). Older databases, of Berkeley DB and ndb, are not read.
+the database: without the magic number). In SQLite, rpm's form since 4.16, each is a row.
 """
 
 import struct
@@ -9,14 +9,14 @@ from collections.abc import Iterator, Mapping
 
 from reprobuild.errors import ContentError
 from reprobuild.image.os_packages import OsPackage
+from reprobuild.image.rpm_berkeley import berkeley_headers, is_berkeley
+from reprobuild.image.rpm_ndb import is_ndb, ndb_headers
 
-__all__ = ["RPM_DATABASES", "RPM_UNREAD", "rpm_packages"]
+__all__ = ["RPM_DATABASES", "rpm_packages"]
 
 _FOLDERS = ("var/lib/rpm", "usr/lib/sysimage/rpm", "usr/share/rpm")
-RPM_DATABASES = tuple(f"{folder}/rpmdb.sqlite" for folder in _FOLDERS)
-"""Where a database that can be read is, if there is one; several paths may lead to one file."""
-RPM_UNREAD = tuple(f"{folder}/{name}" for folder in _FOLDERS for name in ("Packages", "Packages.db"))
-"""Where databases of the older forms are."""
+RPM_DATABASES = tuple(f"{folder}/{name}" for folder in _FOLDERS for name in ("rpmdb.sqlite", "Packages.db", "Packages"))
+"""Where databases are; several paths may lead to one file."""
 
 _NAME, _VERSION, _RELEASE, _EPOCH, _LICENSE, _ARCHITECTURE, _SOURCE = 1000, 1001, 1002, 1003, 1014, 1022, 1044
 _WANTED = {_NAME, _VERSION, _RELEASE, _EPOCH, _LICENSE, _ARCHITECTURE, _SOURCE}
@@ -51,6 +51,12 @@ def rpm_packages(database: bytes, path: str) -> Iterator[OsPackage]:
 
 
 def _headers(database: bytes, path: str) -> list[bytes]:
+    if is_ndb(database):
+        return ndb_headers(database, path)
+    return berkeley_headers(database, path) if is_berkeley(database) else _rows(database, path)
+
+
+def _rows(database: bytes, path: str) -> list[bytes]:
     try:
         import sqlite3  # noqa: PLC0415 - few images have rpm, and some Pythons no sqlite3
     except ImportError as error:

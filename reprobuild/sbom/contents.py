@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 
 from reprobuild.errors import ContentError
 from reprobuild.image.os_packages import OsPackage, apk_packages, dpkg_packages
-from reprobuild.image.rpm import RPM_DATABASES, RPM_UNREAD, rpm_packages
+from reprobuild.image.rpm import RPM_DATABASES, rpm_packages
 from reprobuild.image.tree import ImageTree
 from reprobuild.resolver.interpreter import is_kept
 from reprobuild.sbom.distributions import Installed, installed_at, is_metadata
@@ -48,7 +48,6 @@ def os_packages(tree: ImageTree, unread: list[str]) -> list[OsPackage]:
             packages += rpm_packages(content, path)
         except ContentError as error:
             unread.append(str(error))
-    unread += [f"{path}: an rpm database of an older form, not read" for path in _places(tree, RPM_UNREAD)]
     return packages
 
 

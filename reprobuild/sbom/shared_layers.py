@@ -10,7 +10,6 @@ from anyio import Lock, to_thread
 from reprobuild.canonical import Digest
 from reprobuild.image.chosen_tree import ChosenLayers
 from reprobuild.image.index import RootLayer
-from reprobuild.image.rpm import RPM_UNREAD
 from reprobuild.image.tree import ImageTree
 from reprobuild.resolver.interpreter import is_program
 from reprobuild.sbom.contents import is_wanted
@@ -18,8 +17,6 @@ from reprobuild.store import Store
 
 __all__ = ["SharedLayers", "Wanted"]
 
-_NAMED = frozenset(RPM_UNREAD)
-"""Files of which it is told that they are there."""
 _THERE = re.compile(r"(?:.*/)?(?:os\.py|ld(?:64)?(?:-[^/]*)?\.so[^/]*)")
 """By these a Python's standard library and its loader are found, whatever is in them."""
 
@@ -73,4 +70,4 @@ class SharedLayers:
             return await to_thread.run_sync(lambda: self._layers.tree(layers, where=where))
 
     def _matters(self, path: str) -> bool:
-        return self.wanted.is_kept(path) or is_program(path) or path in _NAMED or _THERE.fullmatch(path) is not None
+        return self.wanted.is_kept(path) or is_program(path) or _THERE.fullmatch(path) is not None

@@ -106,7 +106,7 @@ _TEXTS: tuple[tuple[Cause, str, str], ...] = (
     ("distribution", "a Python distribution is installed in one of the two only", "lock what is installed"),
     (
         "OS package",
-        "a package of dpkg or apk is of another version, or in one of the two only",
+        "a package of dpkg, apk or rpm is of another version, or in one of the two only",
         "install from a snapshot, in locked versions",
     ),
     ("environment", "an environment variable differs", "set it in the specification, never from the build's host"),

@@ -1,14 +1,17 @@
-"""What is installed in two sets of files: Python distributions and packages of dpkg and apk, old and new."""
+"""What is installed in two sets of files: Python distributions and packages of dpkg, apk and rpm, old and new."""
 
 import posixpath
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from packaging.utils import canonicalize_name
 
 from reprobuild.canonical import Digest
-from reprobuild.image.os_packages import apk_packages, dpkg_packages
+from reprobuild.errors import ContentError
+from reprobuild.image.os_packages import OsPackage, apk_packages, dpkg_packages
+from reprobuild.image.rpm import RPM_DATABASES, rpm_packages
 from reprobuild.image.tree import ImageTree, Node
 from reprobuild.verify.cause import Cause
 from reprobuild.verify.difference import Difference
@@ -69,7 +72,7 @@ def distribution_differences(a: LayerSum, b: LayerSum, contents: Contents) -> tu
 
 
 def os_package_differences(a: LayerSum, b: LayerSum, contents: Contents) -> Iterator[Difference]:
-    """Yield the packages of the operating system that differ between *a* and *b*, as dpkg's and apk's databases say."""
+    """Yield the packages of the operating system that differ between *a* and *b*, as their databases say."""
     paths = {path for path in a.files.keys() | b.files.keys() if is_package_database(path)}
     # A database that only one of them has says that the systems differ, not their packages.
     both = [path for path in sorted(paths) if "/status.d/" in path or (path in a.files and path in b.files)]
@@ -100,8 +103,17 @@ def _os_packages(
             layers[path] = placed.layer
     return {
         (one.name, one.architecture): (one.version, layers.get(one.database))
-        for one in (*dpkg_packages(tree), *apk_packages(tree))
+        for one in (*dpkg_packages(tree), *apk_packages(tree), *_of_rpm(tree))
     }
+
+
+def _of_rpm(tree: ImageTree) -> Iterator[OsPackage]:
+    """Yield what rpm says is installed in *tree*; of a database that cannot be read, nothing."""
+    for path in RPM_DATABASES:
+        node = tree.get(path)
+        if node is not None and node.content is not None:
+            with suppress(ContentError):
+                yield from list(rpm_packages(node.content, path))
 
 
 def _distributions(files: LayerSum) -> dict[tuple[str, str], _Distribution]:

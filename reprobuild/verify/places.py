@@ -3,6 +3,8 @@
 import posixpath
 import re
 
+from reprobuild.image.rpm import RPM_DATABASES
+
 __all__ = ["is_installer_note", "is_log_or_cache", "is_os_release", "is_package_database", "is_telling", "source_of"]
 
 _LOG_OR_CACHE = re.compile(
@@ -47,8 +49,8 @@ def is_os_release(path: str) -> bool:
 
 
 def is_package_database(path: str) -> bool:
-    """Say whether dpkg or apk list at *path* what is installed."""
-    return _PACKAGES.fullmatch(path) is not None
+    """Say whether dpkg, apk or rpm list at *path* what is installed."""
+    return path in RPM_DATABASES or _PACKAGES.fullmatch(path) is not None
 
 
 def is_telling(path: str, size: int) -> bool:
@@ -58,7 +60,7 @@ def is_telling(path: str, size: int) -> bool:
     if path.endswith((".pyc", ".pyo")):
         return size <= _MIB
     if path.endswith(".dist-info/RECORD") or is_package_database(path):
-        return size <= 16 * _MIB
+        return size <= 32 * _MIB
     return size <= 8 * _MIB and path.endswith(_ARCHIVES)
 
 

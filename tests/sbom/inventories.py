@@ -18,7 +18,7 @@ INVENTORY = Inventory(
     manifest=digest_of(b"image"),
     created=datetime(1980, 1, 1, tzinfo=UTC),
     purl=purl("oci", "one", digest_of(b"image"), qualifiers={"repository_url": "registry.example/one"}),
-    unread=("var/lib/rpm/Packages: an rpm database of an older form, not read",),
+    unread=("var/lib/rpm/Packages: not a readable rpm database: a header is cut short",),
     components=(
         Component(kind="base", name="oci:base:python", version=BASE, digest=BASE),
         Component(

@@ -165,11 +165,11 @@ async def test_packages_of_rpm(store: Store) -> None:
 
 
 async def test_databases_that_cannot_be_read_are_said(store: Store) -> None:
-    files = [file("var/lib/rpm/rpmdb.sqlite", b"SQLite"), file("var/lib/rpm/Packages", b"Berkeley")]
+    files = [file("var/lib/rpm/rpmdb.sqlite", b"SQLite"), file("var/lib/rpm/Packages", b"RpmP")]
     found = await inventory(store, files)
     assert found.components == ()
     assert found.unread == (
-        "var/lib/rpm/Packages: an rpm database of an older form, not read",
+        "var/lib/rpm/Packages: not a readable rpm database: it ends too early",
         "var/lib/rpm/rpmdb.sqlite: not a readable rpm database: it ends too early",
     )
 

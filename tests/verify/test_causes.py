@@ -18,6 +18,7 @@ from reprobuild.oci.types import LAYER_TAR
 from reprobuild.store import Store
 from reprobuild.verify.cause import CAUSES, Cause, rank
 from reprobuild.verify.difference import Difference
+from tests.image.test_rpm import database, header
 from tests.images import AMD64, ARM64
 from tests.verify.pairs import TIME, File, Image, Layer, compared, folder, index, site
 
@@ -103,6 +104,12 @@ FAULTS: list[tuple[Cause, Image, Image, str]] = [
         file(b"P:musl\nV:1.2-r0\n\n", "usr/lib/apk/db/installed"),
         file(b"P:musl\nV:1.2-r1\n\n", "usr/lib/apk/db/installed"),
         "musl",
+    ),
+    (
+        "OS package",
+        file(database(header(name="curl", version="1")), "var/lib/rpm/rpmdb.sqlite"),
+        file(database(header(name="curl", version="2")), "var/lib/rpm/rpmdb.sqlite"),
+        "curl",
     ),
     ("OS package", _PLAIN, file(b"Package: tzdata\nVersion: 2024a\n", "var/lib/dpkg/status.d/tzdata"), "tzdata"),
     ("environment", Image(config={"Env": ["A=1", "B=x=y"]}), Image(config={"Env": ["A=2", "B=x=y"]}), "config.Env.A"),
