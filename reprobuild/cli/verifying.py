@@ -236,7 +236,9 @@ class _Work:
             return replace(found, answer="identical")
         ours = Origin(reference=f"{self.name}, rebuilt", source=Stored(index, self.store), kept=False)
         comparison = await compare(self.origin, ours, self.store, self.display, texts=_TEXTS)
-        return replace(found, answer=answer_for(comparison.differences), comparison=comparison)
+        lacks = {one.cause for one in comparison.differences} == {"platform"}
+        hint = "with --platform the index is left aside" if lacks else None
+        return replace(found, answer=answer_for(comparison.differences), comparison=comparison, hint=hint)
 
 
 async def _published(origin: Origin, descriptor: Descriptor) -> _Published:

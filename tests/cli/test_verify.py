@@ -261,6 +261,8 @@ def test_a_platform_that_is_not_published_makes_another_index(mine: Project) -> 
     assert (done.code, answers(done)) == (1, {"linux/amd64": "identical"})
     assert done.json["index"]["answer"] == "differs"
     assert [one["cause"] for one in done.json["index"]["difference"]["causes"]] == ["platform"]
+    assert done.json["index"]["hint"] == "with --platform the index is left aside"
+    assert mine.run("verify", "oci:half", "--platform", "linux/amd64").code == 0
 
 
 def test_a_recorded_digest_that_does_not_come_out_again(mine: Project, reference: str) -> None:
