@@ -16,6 +16,7 @@ from pathlib import Path
 from reprobuild.builder.tree import parents, resolve
 from reprobuild.canonical import Digest, digest_of
 from reprobuild.errors import MachineError, SpecificationError
+from reprobuild.printable import is_printable
 from reprobuild.workspace.hooks import HookSpec
 from reprobuild.workspace.types import ConnectorSpec, Source
 
@@ -154,7 +155,7 @@ def _listed(folder: Path) -> Sequence["os.DirEntry[str]"]:
 
 
 def _file(source: Path, path: str) -> ConnectorFile:
-    if not path.isprintable():
+    if not is_printable(path):
         raise SpecificationError(
             f"its name cannot be told: {path!r}", where=repr(str(source)), hint="use UTF-8 without control characters"
         )
@@ -176,7 +177,7 @@ def _file(source: Path, path: str) -> ConnectorFile:
 
 def _link(source: Path, path: str) -> ConnectorFile:
     target = os.readlink(source)  # noqa: PTH115 - Path would rewrite what it says
-    if target.startswith("/") or not target.isprintable():
+    if target.startswith("/") or not is_printable(target):
         raise _leaving(source, target)
     try:
         source.stat()

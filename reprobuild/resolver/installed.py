@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from reprobuild.errors import LockError
 from reprobuild.image.tree import ImageTree
 from reprobuild.lockfile import BaseDistribution, normal_name
+from reprobuild.printable import is_printable
 from reprobuild.resolver.interpreter import Python
 
 __all__ = ["installed_distributions", "installed_pip"]
@@ -157,4 +158,4 @@ def _paths(tree: ImageTree, item: _Distribution, site: str, owners: Mapping[str,
         here = {path for path, node in tree.walk(top) if node.kind != "directory"}
         paths |= {top} if owners[top] == {item.metadata} and here <= files else files
     # A name that is not text cannot stand in a lock.
-    return tuple(sorted(f"/{path}" for path in paths if path.isprintable()))
+    return tuple(sorted(f"/{path}" for path in paths if is_printable(path)))

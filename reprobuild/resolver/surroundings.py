@@ -7,6 +7,7 @@ from reprobuild.errors import LockError
 from reprobuild.image.tree import ImageTree, Node
 from reprobuild.lockfile import BaseDirectory, Interpreter
 from reprobuild.oci.types import ImageConfig
+from reprobuild.printable import is_printable
 from reprobuild.resolver.interpreter import Python
 
 __all__ = ["check_timezone", "directory_links", "special_directories"]
@@ -48,7 +49,7 @@ def directory_links(tree: ImageTree, interpreter: Interpreter, config: ImageConf
 def check_timezone(tree: ImageTree, timezone: str, *, where: str) -> None:
     """Raise LockError unless the image has the zone *timezone*, such as ``Europe/Paris``; UTC needs none."""
     parts = timezone.split("/")
-    clean = timezone.isprintable() and not any(part in {"", ".", ".."} for part in parts)
+    clean = is_printable(timezone) and not any(part in {"", ".", ".."} for part in parts)
     found = tree.find(f"{_ZONES}/{timezone}") if clean else None
     if timezone == "UTC" or (found is not None and found.node.kind == "file"):
         return
@@ -63,7 +64,7 @@ def check_timezone(tree: ImageTree, timezone: str, *, where: str) -> None:
 def _visible(tree: ImageTree) -> Iterator[tuple[str, Node]]:
     """Yield what an image says of paths over which nothing is mounted; names that are not UTF-8 are not ours."""
     for path, node in tree.walk():
-        if path.partition("/")[0] not in _MOUNTED and path.isprintable() and node.target.isprintable():
+        if path.partition("/")[0] not in _MOUNTED and is_printable(path) and is_printable(node.target):
             yield path, node
 
 

@@ -16,6 +16,7 @@ from packaging.utils import InvalidName, canonicalize_name, canonicalize_version
 from reprobuild.canonical import Digest
 from reprobuild.image.tree import ImageTree
 from reprobuild.lockfile import Wheel
+from reprobuild.printable import is_printable
 
 __all__ = ["Installed", "installed_at", "is_metadata", "wheel_digest", "wheels_by_name"]
 
@@ -29,8 +30,6 @@ _HEAD_END = re.compile(rb"\n\r?\n|\r\r")
 _CLASSIFIER = "License :: "
 _LONGEST_LICENSE = 100
 """Characters; longer ones are the text of a license in place of its name."""
-_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
-"""Not `str.isprintable`: what is printable differs between Pythons."""
 _VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9.!+_-]{0,120}")
 
 
@@ -101,4 +100,4 @@ def _license(metadata: RawMetadata) -> str:
     if len(classifiers) == 1 and classifiers[0].count(" :: ") >= 2:
         return classifiers[0].rpartition(" :: ")[2].strip()
     said = (metadata.get("license") or "").strip()
-    return said if len(said) <= _LONGEST_LICENSE and not _UNPRINTABLE.search(said) else ""
+    return said if len(said) <= _LONGEST_LICENSE and is_printable(said) else ""
