@@ -238,6 +238,54 @@ def test_expressions_use_what_a_runner_gives_them(action: dict[str, Any]) -> Non
     assert all(set(step) == {"name", "shell", "env", "run"} for step in steps)
 
 
+# What the how-to shows
+
+
+def shown(heading: str, language: str) -> str:
+    """Return the first block in *language* below *heading* of the how-to."""
+    section = (ROOT / "docs/how-to/ci.md").read_text().split(f"\n## {heading}\n")[1].split("\n## ")[0]
+    return section.split(f"```{language}\n")[1].split("```")[0]
+
+
+def test_the_workflow_names_what_the_action_has(action: dict[str, Any]) -> None:
+    steps = yaml.safe_load(shown("GitHub Actions", "yaml"))["jobs"]["images"]["steps"]
+    (ours,) = [step for step in steps if "/reprobuild@" in step.get("uses", "")]
+    assert set(ours.get("with", {})) <= set(action["inputs"])
+    outputs = re.findall(rf"steps\.{ours['id']}\.outputs\.(\w+)", str(steps))
+    assert outputs
+    assert set(outputs) <= set(action["outputs"])
+    checkout = next(step for step in steps if step["uses"].startswith("actions/checkout@"))
+    assert checkout["with"]["fetch-depth"] == 0
+
+
+def test_the_commands_of_gitlab_and_jenkins_run(project: Project, tmp_path: Path) -> None:
+    """All but the installation, in a shell, with the variables that the services set."""
+    job = yaml.safe_load(shown("GitLab CI", "yaml"))["images"]
+    pipeline = re.findall(r"sh '(.*)'", shown("Jenkins", "groovy"))
+    install, *gitlab = job["script"]
+    assert install.startswith("pip install")
+    assert "pip install" in pipeline[0]
+    (tmp_path / "bin").mkdir()
+    program = tmp_path / "bin" / "reprobuild"
+    program.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -m reprobuild "$@"\n')
+    program.chmod(0o755)
+    environ = {
+        "PATH": f"{tmp_path / 'bin'}{os.pathsep}{os.environ['PATH']}",
+        "CI_MERGE_REQUEST_DIFF_BASE_SHA": "HEAD",
+        "CHANGE_TARGET": "main",
+    }
+    done = shell(project, "git", "update-ref", "refs/remotes/origin/main", "HEAD")
+    assert done.code == 0, done.err
+    change(project)
+    for commands in (gitlab, [line.replace(".venv/bin/", "") for line in pipeline[1:]]):
+        for command in commands:
+            done = shell(project, "sh", "-ec", command, environ=environ)
+            assert done.code == 0, f"{command}\n{done.out}{done.err}"
+        report = project.root / job["artifacts"]["reports"]["junit"]
+        assert 'tests="2" failures="0"' in report.read_text()
+        report.unlink()
+
+
 # The pre-commit hook
 
 
