@@ -169,10 +169,25 @@ class _Work:
             return replace(found, reason=f"it cannot be rebuilt here: {error}", hint=error.hint)
         found = replace(found, built=built.manifest.digest)
         if built.manifest.digest == image.descriptor.digest:
+            await self._read_whole(image)
             return replace(found, answer="identical", reason=_unrecorded(built))
         if (why := self._foreign(planned, image, said)) is not None:
             return replace(found, answer="not from this lock", reason=why.reason, hint=why.hint)
         return await self._compared(found, planned, built, image)
+
+    async def _read_whole(self, image: _Published) -> None:
+        """Raise ContentError where a file's layers are not what its manifest says.
+
+        Those of a registry are not read: it refuses other bytes, and so does whoever pulls.
+        """
+        if self.origin.kept:
+            return
+        blobs = (image.manifest.config, *image.manifest.layers)
+        task = self.display.task(f"reading {self.origin.reference}", sum(blob.size for blob in blobs))
+        for blob in blobs:
+            async for chunk in self.origin.source.stream(blob):
+                task.advance(len(chunk))
+        task.finish()
 
     def _planned(self, platform: str) -> PlannedImage:
         spec = self.workspace.connectors[self.name]

@@ -297,6 +297,21 @@ def test_a_tag_that_does_not_exist_and_one_that_wants_credentials(
     assert (private.code, private.out) == (4, "")
 
 
+def test_a_file_that_was_cut_short_is_not_identical(built: Project, published: Path, tmp_path: Path) -> None:
+    """Its manifest has the digest that the lock gives, and one of its layers is not there whole."""
+    shutil.copytree(published, tmp_path / "cut")
+    blobs = tmp_path / "cut" / "blobs" / "sha256"
+    image = built.run("verify", f"oci:{published}:source-one", "--json").json["images"][0]
+    layer = json.loads((blobs / image["published"][7:]).read_bytes())["layers"][-1]["digest"][7:]
+    whole = (blobs / layer).read_bytes()
+    for data in (whole[:-1], whole[:-1] + bytes([whole[-1] ^ 1])):
+        (blobs / layer).write_bytes(data)
+        done = built.run("verify", f"oci:{tmp_path}/cut:source-one", "--json")
+        assert (done.code, done.out) == (1, "")
+        assert f"error: oci:{tmp_path}/cut:source-one: " in done.err
+        assert layer in done.err
+
+
 def test_a_layer_that_is_not_what_it_claims(built: Project, published: Path, tmp_path: Path) -> None:
     """The config says the diffIDs that the lock gives, and the layers are others."""
     reference = rewritten(published, tmp_path / "liar", lambda config: config.update(created="2020-01-01T00:00:00Z"))
