@@ -53,13 +53,17 @@ class Texts:
 
 @dataclass(slots=True, kw_only=True)
 class _Half:
-    """One of two images on its way to a view; ``entries`` by diffID, as they become known."""
+    """One of two images on its way to a view; ``entries`` by diffID, as they become known.
+
+    ``remembered``: some were known before, so that the contents of their files have not been read.
+    """
 
     origin: Origin
     view: ImageView
     layers: Streamed
     task: Task = field(default_factory=Silent)
     entries: dict[Digest, Sequence[IndexedFile]] = field(default_factory=dict)
+    remembered: bool = False
 
     def layer(self, place: int) -> RootLayer:
         return RootLayer(descriptor=self.view.manifest.layers[place], diff_id=self.view.config.diff_ids[place])
@@ -131,6 +135,7 @@ async def _read(
 ) -> None:
     """Have the entries of the layers at *places*, and prove what those at *claimed* say of themselves."""
     half.entries |= await to_thread.run_sync(_known, half, places, store)
+    half.remembered = bool(half.entries)
     unknown = {half.layer(place).diff_id: place for place in places if half.layer(place).diff_id not in half.entries}
     reading = [*unknown.values(), *claimed]
     if not reading:
@@ -163,6 +168,8 @@ def _read_all(half: _Half, unknown: Sequence[int], claimed: Sequence[int], store
 
 async def _add_contents(a: _Half, b: _Half, alignment: Alignment, spool: Spool) -> None:
     """Put on *spool* what is asked for and not there, since a layer's index was known."""
+    if not (a.remembered or b.remembered):
+        return
     missing = {digest for digest in wanted(*sums(a.whole, b.whole, alignment)) if digest not in spool}
     calls: list[Callable[[], None]] = []
     for half in (a, b) if missing else ():
