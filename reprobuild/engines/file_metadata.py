@@ -1,6 +1,7 @@
 """What a file is besides its bytes: owner, mode, extended attributes, set as an image has them."""
 
 import os
+import stat
 from pathlib import Path
 from typing import Any
 
@@ -16,19 +17,24 @@ _TIMES = (-(2**31), 2**33)
 def set_metadata(place: str | int, entry: Entry, mtime: int, *, where: str) -> None:
     """Give the file at *place*, a path or a descriptor, the owner, mode and extended attributes of *entry*.
 
-    Raises MachineError for an id that is not mapped.
+    What it has already is not set again: file systems write each change down, and there are many files. Raises
+    MachineError for an id that is not mapped.
     """
     # By a descriptor it is never a link.
     follow: dict[str, Any] = {"follow_symlinks": False} if isinstance(place, str) else {}
+    found = os.stat(place, **follow)  # noqa: PTH116 - may be a descriptor
+    mode = stat.S_IMODE(found.st_mode)
     try:
-        os.chown(place, entry.uid, entry.gid, **follow)
+        if (found.st_uid, found.st_gid) != (entry.uid, entry.gid):
+            os.chown(place, entry.uid, entry.gid, **follow)
+            mode = -1  # It may have cost the file its special bits.
     except OSError as error:
         raise MachineError(
             f"/{entry.path} belongs to {entry.uid}:{entry.gid}, an id that is not mapped here: {error.strerror}",
             where=where,
             hint="give your user more ids in /etc/subuid and /etc/subgid (subuid(5)), or run reprobuild as root",
         ) from error
-    if entry.kind != "symlink":
+    if entry.kind != "symlink" and mode != entry.mode:
         os.chmod(place, entry.mode)  # noqa: PTH101 - may be a descriptor
     for name, value in entry.xattrs:
         if kept_xattr(name):

@@ -13,7 +13,8 @@ __all__ = ["write_file"]
 def write_file(place: str, file: LayerFile, *, where: str) -> Digest:
     """Write *file* at *place*, where nothing was before, and return the digest of its bytes."""
     found = hashlib.sha256()
-    handle = os.open(place, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    handle = os.open(place, flags, file.entry.mode & 0o777)
     try:
         for chunk in file.chunks():
             found.update(chunk)
