@@ -45,9 +45,10 @@ class Bench:
         return self.scratch / "fetched"
 
     def fetch(self, count: int) -> None:
-        """Fill `fetched` for a fleet of *count* connectors."""
-        folder = make_fleet(ROOT, self.scratch / "all", count)
-        shutil.copytree(ROOT / "lock" / "wheels", folder / "lock" / "wheels")
+        """Fill `fetched` for a fleet of *count* connectors: from this workspace's folder of wheels or an index."""
+        folder, wheels = make_fleet(ROOT, self.scratch / "all", count), ROOT / "lock" / "wheels"
+        if wheels.is_dir():
+            shutil.copytree(wheels, folder / "lock" / "wheels")
         self._run(folder, self.fetched, "fetch")
         shutil.rmtree(folder / "lock" / "wheels")
 
