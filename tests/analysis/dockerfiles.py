@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping
 
-__all__ = ["COUNTS", "fleet_of_dockerfiles"]
+__all__ = ["ALPINE", "CACHED", "COUNTS", "SLIM", "fleet_of_dockerfiles"]
 
-_SLIM = """\
+SLIM = """\
 FROM python:3.9-slim
 
 # Bash is installed for more convenient debugging.
@@ -22,7 +22,7 @@ ENTRYPOINT ["python", "/airbyte/integration_code/main.py"]
 LABEL io.airbyte.version={version}
 LABEL io.airbyte.name=airbyte/{name}
 """
-_ALPINE = """\
+ALPINE = """\
 FROM python:3.9.11-alpine3.15 as base
 
 # build and load all requirements
@@ -61,7 +61,7 @@ ENTRYPOINT ["python", "/airbyte/integration_code/main.py"]
 LABEL io.airbyte.version={version}
 LABEL io.airbyte.name=airbyte/{name}
 """
-_CACHED = """\
+CACHED = """\
 FROM python:3.9-slim
 
 # Bash is installed for more convenient debugging.
@@ -79,27 +79,27 @@ ENTRYPOINT ["python", "/airbyte/integration_code/main.py"]
 LABEL io.airbyte.version={version}
 LABEL io.airbyte.name=airbyte/{name}
 """
-_SLIM_PINNED = _SLIM.replace("python:3.9-slim", "python:3.9.11-slim")
-_SLACK = _CACHED.replace("ENV AIRBYTE", "ENV CODE_PATH={snake}\nENV WORKDIR=/airbyte\nENV AIRBYTE")
-_CHAT = _CACHED.replace("main.py", "main_dev.py").replace(
+_SLIM_PINNED = SLIM.replace("python:3.9-slim", "python:3.9.11-slim")
+_SLACK = CACHED.replace("ENV AIRBYTE", "ENV CODE_PATH={snake}\nENV WORKDIR=/airbyte\nENV AIRBYTE")
+_CHAT = CACHED.replace("main.py", "main_dev.py").replace(
     "ENV AIRBYTE_E",
     'ENV CODE_PATH="{snake}"\nENV AIRBYTE_IMPL_MODULE="{snake}"\nENV AIRBYTE_IMPL_PATH="{pascal}"\nENV AIRBYTE_E',
 )
 _TEMPLATES = (
-    (15, _ALPINE),
-    (8, _CACHED),
-    (6, _SLIM),
-    (4, _ALPINE.replace("python:3.9.11-alpine3.15", "python:3.9.16-alpine3.18")),
+    (15, ALPINE),
+    (8, CACHED),
+    (6, SLIM),
+    (4, ALPINE.replace("python:3.9.11-alpine3.15", "python:3.9.16-alpine3.18")),
     (3, _SLIM_PINNED),
-    (2, _ALPINE.replace("add bash", "add bash gcc")),
-    (2, _CACHED.replace("pip install .", "pip install --no-cache-dir .")),
+    (2, ALPINE.replace("add bash", "add bash gcc")),
+    (2, CACHED.replace("pip install .", "pip install --no-cache-dir .")),
     (1, _SLACK),
     (1, _CHAT),
-    (1, _ALPINE.replace('RUN echo "Etc/UTC" > /etc/timezone\n', "")),
-    (1, _SLIM.replace("WORKDIR /airbyte/integration_code", "WORKDIR /airbyte")),
-    (1, _CACHED.replace("ENTRYPOINT [", "USER 1000\nENTRYPOINT [")),
-    (1, _SLIM.replace("LABEL io.airbyte.name", "LABEL maintainer=somebody\nLABEL io.airbyte.name")),
-    (1, _SLIM.replace("COPY main.py ./\n", "ADD https://files.example/main.py ./\n")),
+    (1, ALPINE.replace('RUN echo "Etc/UTC" > /etc/timezone\n', "")),
+    (1, SLIM.replace("WORKDIR /airbyte/integration_code", "WORKDIR /airbyte")),
+    (1, CACHED.replace("ENTRYPOINT [", "USER 1000\nENTRYPOINT [")),
+    (1, SLIM.replace("LABEL io.airbyte.name", "LABEL maintainer=somebody\nLABEL io.airbyte.name")),
+    (1, SLIM.replace("COPY main.py ./\n", "ADD https://files.example/main.py ./\n")),
 )
 COUNTS = tuple(count for count, _ in _TEMPLATES)
 """How many connectors have each of the fourteen variants: forty-seven together."""
