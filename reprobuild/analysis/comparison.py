@@ -31,10 +31,12 @@ def differences(one: ReadDockerfile, other: ReadDockerfile) -> Iterator[str]:
     What only the connectors' names make different is none. If nothing else is, it is the order, or how it is written:
     then lines are shown that are there or gone.
     """
-    said = list(_said(one, other))
+    said, old, new = list(_said(one, other)), one.text.splitlines(), other.text.splitlines()
     yield from said
     if not said:
-        yield from _lines(one.text.splitlines(), other.text.splitlines())
+        yield from _lines(old, new)
+    elif one.facts.stages == other.facts.stages and _both(old, new) != _both(new, old):
+        yield "what both have in another order"
 
 
 def _said(one: ReadDockerfile, other: ReadDockerfile) -> Iterator[str]:
@@ -52,8 +54,8 @@ def _said(one: ReadDockerfile, other: ReadDockerfile) -> Iterator[str]:
     yield from _mapping("variable", mine.mapping(old.environment), theirs.mapping(new.environment))
     yield from _mapping("label", mine.mapping(_labels(old)), theirs.mapping(_labels(new)))
     before, after = steps(one.dockerfile, mine), steps(other.dockerfile, theirs)
-    yield from map(_short, sorted((after - before).elements()))
-    yield from (f"no longer {_short(words)}" for words in sorted((before - after).elements()))
+    yield from map(_times, sorted((after - before).items()))
+    yield from (f"no longer {_times(one)}" for one in sorted((before - after).items()))
 
 
 def _bases(one: DockerfileFacts, other: DockerfileFacts) -> Iterator[str]:
@@ -113,8 +115,23 @@ def _lines(old: Sequence[str], new: Sequence[str]) -> Iterator[str]:
         yield f"and {len(changes) - _MOST} more lines"
 
 
+def _both(lines: Sequence[str], others: Sequence[str]) -> list[str]:
+    """Return those of *lines* that *others* have, too, as often, in their order."""
+    left, found = Counter(others), []
+    for line in lines:
+        if left[line] > 0:
+            left[line] -= 1
+            found.append(line)
+    return found
+
+
 def _listed(names: Sequence[str]) -> str:
     return ", ".join(_short(name) for name in names) or "none"
+
+
+def _times(counted: tuple[str, int]) -> str:
+    words, count = counted
+    return _short(words) if count == 1 else f"{_short(words)} ({count} times)"
 
 
 def _short(text: str) -> str:

@@ -3,12 +3,11 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from reprobuild.analysis.comparison import ReadDockerfile
 from reprobuild.analysis.connector_files import ConnectorFile, Wanted, connector_metadata, find_dockerfiles
 from reprobuild.analysis.dockerfile_facts import dockerfile_facts
 from reprobuild.analysis.dockerfile_reader import parse_dockerfile
 from reprobuild.analysis.dockerfile_text import read_text
-from reprobuild.analysis.facts import Fleet, Missing
+from reprobuild.analysis.facts import DockerfileFacts, Fleet, Missing
 from reprobuild.analysis.score import scores_of
 from reprobuild.analysis.variants import normalised, variants
 from reprobuild.errors import ReprobuildError
@@ -24,7 +23,7 @@ def dockerfile_fleet(paths: Sequence[Path], root: Path, wanted: Wanted) -> Fleet
 
     Raises SpecificationError for a path that is not there.
     """
-    found: list[ReadDockerfile] = []
+    found: list[tuple[DockerfileFacts, str]] = []
     missing: list[Missing] = []
     for one in find_dockerfiles(paths, root):
         metadata, fault = connector_metadata(one.file.parent, str(Path(one.path).parent))
@@ -40,11 +39,12 @@ def dockerfile_fleet(paths: Sequence[Path], root: Path, wanted: Wanted) -> Fleet
             missing.append(Missing(name=error.where or one.path, why=why, hint=error.hint or ""))
         except OSError as error:
             missing.append(Missing(name=one.path, why=error.strerror or str(error)))
-    facts = tuple(sorted((one.facts for one in found), key=lambda file: (file.connector, file.path)))
+    facts = tuple(sorted((facts for facts, _ in found), key=lambda file: (file.connector, file.path)))
     return Fleet(dockerfiles=facts, variants=variants(found), scores=scores_of(facts, ()), missing=tuple(missing))
 
 
-def _read(one: ConnectorFile, metadata: Metadata | None) -> ReadDockerfile:
+def _read(one: ConnectorFile, metadata: Metadata | None) -> tuple[DockerfileFacts, str]:
+    """Return what the Dockerfile says, and its normalised text."""
     with one.file.open("rb") as stream:
         text = read_text(stream.read(_LARGEST), one.path)
     plain, dockerfile = normalised(text, one.name.partition("/")[0]), parse_dockerfile(text)
@@ -55,4 +55,4 @@ def _read(one: ConnectorFile, metadata: Metadata | None) -> ReadDockerfile:
         language=", ".join(sorted(metadata.languages)) if metadata else "",
         support_level=metadata.support_level if metadata else "",
     )
-    return ReadDockerfile(facts=facts, dockerfile=dockerfile, text=plain.text)
+    return facts, plain.text

@@ -3,9 +3,10 @@
 import re
 from collections.abc import Mapping, Sequence
 
-__all__ = ["Names"]
+__all__ = ["KEBAB", "Names"]
 
-_KEBAB, _SNAKE, _PASCAL = "connector-technical-name", "connector_technical_name", "ConnectorTechnicalName"
+KEBAB, _SNAKE, _PASCAL = "connector-technical-name", "connector_technical_name", "ConnectorTechnicalName"
+"""What stands in a normalised text where a Dockerfile has the name."""
 
 
 class Names:
@@ -14,7 +15,7 @@ class Names:
     def __init__(self, name: str) -> None:
         words = [word for word in re.split(r"[-_]", name) if word]
         pascal = "".join(word[:1].upper() + word[1:] for word in words)
-        self._forms = {name: _KEBAB, "-".join(words): _KEBAB, "_".join(words): _SNAKE, pascal: _PASCAL}
+        self._forms = {name: KEBAB, "-".join(words): KEBAB, "_".join(words): _SNAKE, pascal: _PASCAL}
         found = "|".join(re.escape(form) for form in sorted(self._forms, key=len, reverse=True) if form)
         self._pattern = re.compile(rf"(?<![A-Za-z0-9])(?:{found})(?![A-Za-z0-9])") if found else None
 

@@ -76,8 +76,10 @@ class Variant:
     connectors: tuple[str, ...]
     text: str
     """The normalised text."""
+    compared_with: str = ""
+    """The digest of the variant that it is most like, of those that are more common; none for the most common."""
     differences: tuple[str, ...] = ()
-    """From the most common variant, in words; none for that itself."""
+    """From that variant, in words."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

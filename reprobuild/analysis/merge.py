@@ -1,10 +1,12 @@
 """Several reports of a fleet as one: of its Dockerfiles and of its images, or of parts that were read apart."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from reprobuild.analysis.environment import settings_of
 from reprobuild.analysis.facts import DockerfileFacts, Fleet, Variant
 from reprobuild.analysis.score import scores_of
+from reprobuild.analysis.variants import told_apart
 
 __all__ = ["merged"]
 
@@ -29,28 +31,17 @@ def merged(fleets: Sequence[Fleet]) -> Fleet:
 
 
 def _variants(given: Sequence[Sequence[Variant]], dockerfiles: Sequence[DockerfileFacts]) -> tuple[Variant, ...]:
-    """Return the variants of *given* as one list; differences are kept if they are from what is most common now."""
+    """Return the variants of *given* as one list, and tell them apart anew if there were several."""
     if len(given) < 2:
         return tuple(given[0]) if given else ()
     members: dict[str, set[str]] = {}
     for file in dockerfiles:
         members.setdefault(file.variant, set()).add(file.connector)
-    known: dict[str, list[tuple[Variant, str]]] = {}
-    for variants in given:
-        for one in variants:
-            known.setdefault(one.digest, []).append((one, variants[0].digest))
-    ordered = sorted(known.keys() & members.keys(), key=lambda digest: (-len(members[digest]), digest))
-    return tuple(_variant(known[digest], members[digest], ordered[0]) for digest in ordered)
+    known = {one.digest: one for variants in given for one in variants if one.digest in members}
+    found = [_with(known[digest], members[digest]) for digest in known]
+    return told_apart(sorted(found, key=lambda one: (-len(one.connectors), one.digest)))
 
 
-def _variant(known: Iterable[tuple[Variant, str]], connectors: Iterable[str], most_common: str) -> Variant:
+def _with(variant: Variant, connectors: Iterable[str]) -> Variant:
     names = tuple(sorted(connectors))
-    fitting = [one for one, compared in known if compared == most_common and one.digest != most_common]
-    example = next(one for one, _ in known)
-    return Variant(
-        digest=example.digest,
-        example=names[0],
-        connectors=names,
-        text=example.text,
-        differences=fitting[0].differences if fitting else (),
-    )
+    return replace(variant, example=names[0], connectors=names)

@@ -22,7 +22,7 @@ _CONNECTORS = (
     *("pip_found", "setuptools_claimed", "setuptools_found", "libc", "system", "entrypoint", "command", "user"),
     *("workdir", "timezone", "compressed_bytes", "unread"),
 )
-_VARIANTS = ("variant", "count", "example", "connectors", "differences", "text")
+_VARIANTS = ("variant", "count", "example", "connectors", "compared_with", "differences", "text")
 _ENVIRONMENT = ("variable", "spread", "value", "connector", "from_base")
 _PACKAGES = ("connector", "platform", "kind", "name", "version", "architecture", "outside_base", "version_in_base")
 _SIZES = ("connector", "platform", "layer", "digest", "is_base", "created_by", "compressed_bytes", *Cause.ALL)
@@ -108,7 +108,7 @@ def _of_image(image: ImageFacts | None, file: DockerfileFacts | None) -> Sequenc
 def _variants(fleet: Fleet) -> Rows:
     for one in fleet.variants:
         names, differences = " ".join(one.connectors), "; ".join(one.differences)
-        yield one.digest, len(one.connectors), one.example, names, differences, one.text
+        yield one.digest, len(one.connectors), one.example, names, one.compared_with, differences, one.text
 
 
 def _environment(fleet: Fleet) -> Rows:

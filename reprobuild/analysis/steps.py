@@ -43,10 +43,9 @@ def _phrases(one: Instruction) -> Iterator[str]:
 
 def _command(command: Sequence[str]) -> str:
     """Return a phrase for *command*; of one that installs, what it installs is said elsewhere."""
-    if not list(installs([command])):
-        return f"runs {' '.join(command)}"
-    options = [word for word in command[1:] if word.startswith("-")]
-    return f"runs {command[0]} {'with ' + ' '.join(options) if options else 'without options'}"
+    said = {one.name for one in installs([command])} | {"-r", "--requirement"}
+    files = {name.removeprefix("-r ") for name in said if name.startswith("-r ")}
+    return f"runs {' '.join(word for word in command if word not in said | files)}"
 
 
 def _copy(one: Instruction) -> str:

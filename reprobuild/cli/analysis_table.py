@@ -15,12 +15,14 @@ from rich.console import Console, JustifyMethod
 from rich.table import Table
 from rich.text import Text
 
-from reprobuild.analysis.facts import Claim, Fleet, ImageFacts, Setting
+from reprobuild.analysis.facts import Claim, Fleet, ImageFacts, Setting, Variant
 from reprobuild.cli.output import plain, say, size
 from reprobuild.cli.settings import Color, Settings
 
 __all__ = ["print_fleet"]
 
+_DIFFERENCES = 8
+"""Differences of a variant that are said; all are in JSON and on the page."""
 _OUTSIDE = 200
 """Columns where the output is no terminal: enough for any row."""
 _WRAPPED = 30
@@ -114,10 +116,18 @@ def _variants(fleet: Fleet, console: Console) -> Table | None:
         _Column("variant"),
         _Column("count", is_number=True),
         _Column("example"),
-        _Column("differs from the most common", is_spare=True),
+        _Column("how it differs from one above", is_spare=True),
     )
-    rows = [(one.digest, str(len(one.connectors)), one.example, "; ".join(one.differences)) for one in fleet.variants]
+    rows = [(one.digest, str(len(one.connectors)), one.example, _differences(one)) for one in fleet.variants]
     return _table(console, "Variants of Dockerfiles", columns, rows)
+
+
+def _differences(variant: Variant) -> str:
+    if not variant.compared_with:
+        return "the most common"
+    said, rest = variant.differences[:_DIFFERENCES], len(variant.differences) - _DIFFERENCES
+    more = f"; and {rest} more" if rest > 0 else ""
+    return f"from {variant.compared_with}: {'; '.join(said) or 'see its text'}{more}"
 
 
 def _images(fleet: Fleet, console: Console) -> Table | None:

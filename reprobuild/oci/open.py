@@ -31,11 +31,17 @@ def open_source(
     return _file_source(reference, root / reference.path)
 
 
-async def copy_blob(source: Source, descriptor: Descriptor, store: Store, *, task: Task | None = None) -> None:
-    """Put the bytes of *descriptor* from *source* into *store*, unless they are there; tell *task* of each chunk."""
+async def copy_blob(
+    source: Source, descriptor: Descriptor, store: Store, *, task: Task | None = None, flushed: bool = True
+) -> None:
+    """Put the bytes of *descriptor* from *source* into *store*, unless they are there; tell *task* of each chunk.
+
+    Not *flushed* to the disk is for what is quickly fetched again, and whose digest is held against it whenever it is
+    read.
+    """
     if store.has(descriptor.digest, descriptor.size):
         return
-    with store.writer(descriptor.digest) as writer:
+    with store.writer(descriptor.digest, flushed=flushed) as writer:
         # A source's streams are generators; one that is left early is closed here, not some time later.
         async with aclosing(cast("Any", source.stream(descriptor))) as chunks:
             async for size in taken_in_thread(chunks, writer.write):

@@ -148,7 +148,7 @@ async def _fetch(image: _Image, place: int) -> None:
     layer = image.layers[place]
     async with image.shared.alone(layer.diff_id):
         if not is_indexed(layer.diff_id, image.store):
-            await copy_blob(image.origin.source, layer.descriptor, image.store)
+            await copy_blob(image.origin.source, layer.descriptor, image.store, flushed=False)
 
 
 async def _complete(image: _Image, wanted: Mapping[str, Node], progress: Progress) -> None:

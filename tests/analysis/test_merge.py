@@ -41,16 +41,19 @@ def test_of_two_reports_of_an_image_the_later_one_counts() -> None:
     assert newer in found.images
 
 
-def test_differences_are_kept_while_they_are_from_what_is_most_common() -> None:
+def test_variants_of_parts_are_told_apart_anew() -> None:
     few = tuple(one for one in FILES.dockerfiles if one.variant == FILES.variants[1].digest)[:1]
-    alone = Variant(digest=few[0].variant, example="x", connectors=(few[0].connector,), text="FROM a")
-    part = Fleet(dockerfiles=few, variants=(alone,))
-    both = merged([FILES, part])
-    assert both.variants[1].differences == FILES.variants[1].differences
+    alone = Variant(digest=few[0].variant, example="x", connectors=(few[0].connector,), text="FROM a\nRUN b\n")
     others = tuple(one for one in FILES.dockerfiles if one.variant == FILES.variants[2].digest)
-    apart = merged([part, Fleet(dockerfiles=others, variants=(FILES.variants[2],))])
-    assert [one.differences for one in apart.variants] == [(), ()]
-    assert apart.variants[0].digest == FILES.variants[2].digest
+    common = replace(FILES.variants[2], text="FROM a\n", compared_with="gone", differences=("of old",))
+    apart = merged([Fleet(dockerfiles=few, variants=(alone,)), Fleet(dockerfiles=others, variants=(common,))])
+    assert [(one.digest, one.compared_with, one.differences) for one in apart.variants] == [
+        (common.digest, "", ()),
+        (alone.digest, common.digest, ("runs b",)),
+    ]
+    damaged = replace(alone, text="\0 no Dockerfile")
+    found = merged([Fleet(dockerfiles=few, variants=(damaged,)), Fleet(dockerfiles=others, variants=(common,))])
+    assert [one.differences for one in found.variants] == [(), ()]
 
 
 def test_what_is_missing_is_told_once() -> None:

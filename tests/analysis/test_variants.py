@@ -7,11 +7,10 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from reprobuild.analysis.comparison import ReadDockerfile
 from reprobuild.analysis.dockerfile_facts import dockerfile_facts
 from reprobuild.analysis.dockerfile_reader import parse_dockerfile
 from reprobuild.analysis.dockerfile_text import read_text
-from reprobuild.analysis.facts import Variant
+from reprobuild.analysis.facts import DockerfileFacts, Variant
 from reprobuild.analysis.variants import normalised, variants
 from tests.analysis.dockerfiles import COUNTS, fleet_of_dockerfiles
 
@@ -21,11 +20,10 @@ NAMES = st.lists(st.text(string.ascii_lowercase + string.digits, min_size=1, max
 WORDS = st.text("abcxyz019_./=", min_size=1, max_size=8)
 
 
-def read(name: str, data: bytes) -> ReadDockerfile:
+def read(name: str, data: bytes) -> tuple[DockerfileFacts, str]:
     text = read_text(data, f"{name}/Dockerfile")
-    plain, dockerfile = normalised(text, name), parse_dockerfile(text)
-    facts = dockerfile_facts(dockerfile, connector=name, variant=plain.digest)
-    return ReadDockerfile(facts=facts, dockerfile=dockerfile, text=plain.text)
+    plain = normalised(text, name)
+    return dockerfile_facts(parse_dockerfile(text), connector=name, variant=plain.digest), plain.text
 
 
 def digest(text: str, name: str = "source-x") -> str:
@@ -43,19 +41,39 @@ def test_the_fleet_of_the_notebook_has_fourteen_variants_with_these_counts(found
     assert all(one.example == min(one.connectors) for one in found)
 
 
-def test_differences_are_told_in_words(found: tuple[Variant, ...]) -> None:
-    assert found[0].differences == ()
-    by_text = {one.text: one.differences for one in found}
-    moved = next(differences for text, differences in by_text.items() if "3.9.16-alpine3.18" in text)
-    assert moved == ("base python:3.9.16-alpine3.18 instead of python:3.9.11-alpine3.15",)
-    compiler = next(differences for text, differences in by_text.items() if "bash gcc" in text)
-    assert compiler == ("installs gcc as an OS package",)
-    chat = " / ".join(next(one for text, one in by_text.items() if "main_dev.py" in text))
+def test_differences_are_told_in_words_from_what_is_most_like(found: tuple[Variant, ...]) -> None:
+    assert (found[0].compared_with, found[0].differences) == ("", ())
+    alpine, cached = found[:2]
+    by_text = {one.text: (one.compared_with, one.differences) for one in found}
+
+    def said(words: str) -> tuple[str, tuple[str, ...]]:
+        return next(told for text, told in by_text.items() if words in text)
+
+    assert said("3.9.16-alpine3.18") == (
+        alpine.digest,
+        ("base python:3.9.16-alpine3.18 instead of python:3.9.11-alpine3.15",),
+    )
+    assert said("bash gcc") == (alpine.digest, ("installs gcc as an OS package",))
+    assert said("3.9.11-slim") == (
+        found[2].digest,
+        ("base python:3.9.11-slim instead of python:3.9-slim",),
+    )
+    assert said("--no-cache-dir") == (
+        cached.digest,
+        ("runs pip install --no-cache-dir", "no longer runs pip install"),
+    )
+    assert said("USER 1000") == (cached.digest, ("user 1000",))
+    assert said("CODE_PATH=connector") == (
+        cached.digest,
+        ("variable CODE_PATH=connector_technical_name", "variable WORKDIR=/airbyte"),
+    )
+    zone = next(told for text, told in by_text.items() if "Etc/UTC /etc/localtime" in text and "RUN echo" not in text)
+    assert zone == (alpine.digest, ("no longer runs echo Etc/UTC",))
+    compared, chat = said("main_dev.py")
+    assert compared == cached.digest
     assert "variable AIRBYTE_IMPL_PATH=ConnectorTechnicalName" in chat
-    assert "entrypoint python /airbyte/integration_code/main_dev.py instead of" in chat
-    assert "1 stage instead of 3" in chat
-    zone = next(one for text, one in by_text.items() if "Etc/UTC /etc/localtime" in text and "RUN echo" not in text)
-    assert zone == ("no longer runs echo Etc/UTC",)
+    assert any(one.startswith("entrypoint python /airbyte/integration_code/main_dev.py instead of") for one in chat)
+    assert (cached.compared_with, cached.differences[1]) == (alpine.digest, "1 stage instead of 3")
 
 
 def test_another_order_is_a_variant_and_said_to_be_one() -> None:
@@ -75,6 +93,51 @@ def test_a_connector_with_another_name_is_no_variant(one: str, other: str) -> No
         return digest(template.format(name=name, snake=name.replace("-", "_"), pascal=pascal), name)
 
     assert written(one) == written(other)
+
+
+@st.composite
+def instructions(draw: st.DrawFn) -> tuple[tuple[str, ...], ...]:
+    """Draw what a Dockerfile says: each instruction as its words, with a connector's name in some of them."""
+    word = st.text("abz09_./-=", min_size=1, max_size=6).filter(lambda text: not text.startswith("="))
+    names = st.sampled_from(["{name}", "./{snake}", "{snake}/x", "Etc{pascal}", "{pascal}"])
+    kinds = st.sampled_from(["RUN", "COPY a", "ENV A=", "LABEL io.airbyte.name=", "USER", "ADD b"])
+    some = st.tuples(kinds, st.lists(word | names, min_size=1, max_size=3))
+    return (("FROM", draw(word)), *((kind, *words) for kind, words in draw(st.lists(some, max_size=4))))
+
+
+def written(said: tuple[tuple[str, ...], ...], data: st.DataObject) -> tuple[str, str]:
+    """Return a connector's name, and *said* as a Dockerfile of its own, with all that says nothing."""
+    name = data.draw(NAMES)
+    pascal = "".join(part[:1].upper() + part[1:] for part in name.split("-"))
+    noise = st.lists(st.sampled_from(["", "   ", "# a comment", "  # RUN x \\", "LABEL io.airbyte.version={n}"]))
+    text = ""
+    for kind, *words in said:
+        text += (
+            f"{kind}{'' if kind.endswith('=') else ' '}{' '.join(words) if kind[0] not in 'EL' else '.'.join(words)}"
+        )
+        text += data.draw(st.sampled_from(["\n", "  \n", "\t\r\n"]))
+        for number, line in enumerate(data.draw(noise)):
+            text += line.replace("{n}", f"1.{number}") + "\n"
+    named = {"{name}": name, "{snake}": name.replace("-", "_"), "{pascal}": pascal}
+    for form, word in named.items():
+        text = text.replace(form, word)
+    return name, text
+
+
+@given(instructions(), instructions(), st.booleans(), st.data())
+def test_what_says_the_same_is_one_variant_and_nothing_else(
+    one: tuple[tuple[str, ...], ...], other: tuple[tuple[str, ...], ...], same: bool, data: st.DataObject
+) -> None:
+    second = one if same else other
+    pairs = [written(said, data) for said in (one, second)]
+    # A name inside a longer word is part of that word; such Dockerfiles do not say the same for two connectors.
+    assume(not same or all("Etc{pascal}" not in said for said in one))
+    found = [digest(text, name) for name, text in pairs]
+    assert (found[0] == found[1]) == (said_by(one) == said_by(second))
+
+
+def said_by(said: tuple[tuple[str, ...], ...]) -> list[str]:
+    return [kind + (" ".join(words) if kind[0] not in "EL" else ".".join(words)) for kind, *words in said]
 
 
 LINES = ("FROM a", "RUN x \\", "  && y", "COPY a b", "LABEL io.airbyte.version=1", "ENV A=1", 'LABEL name="b c"')
@@ -122,3 +185,7 @@ def test_what_looks_like_a_comment_in_a_script_is_none() -> None:
 def test_a_label_beside_the_version_counts() -> None:
     labels = "FROM a\nLABEL io.airbyte.version=1 name={}\n"
     assert digest(labels.format("a")) != digest(labels.format("b"))
+    spaces = 'FROM a\nLABEL io.airbyte.version=1 name="{}"\n'
+    assert digest(spaces.format("a  b")) != digest(spaces.format("a b"))
+    assert digest(spaces.format("a io.airbyte.version=1")) != digest(spaces.format("a io.airbyte.version=2"))
+    assert digest(spaces.format("a\\\\b")) != digest(spaces.format("ab"))

@@ -1,5 +1,7 @@
 """The section of variants: how many ways of writing a Dockerfile there are, and how they differ."""
 
+from collections.abc import Mapping
+
 from reprobuild.analysis.facts import Variant
 from reprobuild.analysis.page.markup import Markup, element
 from reprobuild.analysis.page.section import Section
@@ -13,7 +15,7 @@ _COLUMNS = (
     Column("Share", "wide", sorts=False),
     Column("Connectors", "number"),
     Column("Example"),
-    Column("How it differs from the most common", "wide", sorts=False),
+    Column("How it differs", "wide", sorts=False),
     Column("Which", "wide", sorts=False),
 )
 
@@ -23,7 +25,8 @@ def variants_section(subjects: Subjects) -> Section:
     variants = subjects.fleet.variants
     most = max((len(one.connectors) for one in variants), default=0)
     total = sum(len(one.connectors) for one in variants)
-    rows = [_row(subjects, place, variant, most, total) for place, variant in enumerate(variants)]
+    places = {one.digest: place for place, one in reversed(list(enumerate(variants)))}
+    rows = [_row(subjects, place, variant, places, (most, total)) for place, variant in enumerate(variants)]
     return Section(
         id="variants",
         title="Dockerfile variants",
@@ -35,8 +38,8 @@ def variants_section(subjects: Subjects) -> Section:
     )
 
 
-def _row(subjects: Subjects, place: int, variant: Variant, most: int, total: int) -> Row:
-    count = len(variant.connectors)
+def _row(subjects: Subjects, place: int, variant: Variant, places: Mapping[str, int], counts: tuple[int, int]) -> Row:
+    count, (most, total) = len(variant.connectors), counts
     return Row(
         subjects=subjects.of_connectors(variant.connectors),
         id=f"variant-{place}",
@@ -45,17 +48,20 @@ def _row(subjects: Subjects, place: int, variant: Variant, most: int, total: int
             bar(count, most),
             Cell(count, counts=True),
             variant.example,
-            element("div", _differences(variant, is_first=not place), _text(variant)),
+            element("div", _differences(variant, places, is_first=place == 0), _text(variant)),
             names(variant.connectors, total),
         ),
     )
 
 
-def _differences(variant: Variant, *, is_first: bool) -> Markup:
-    if variant.differences:
-        return element("ul", *(element("li", one) for one in variant.differences), class_="words")
-    words = "the most common one" if is_first else "in nothing that has a name: compare the text"
-    return element("span", words, class_="quiet")
+def _differences(variant: Variant, places: Mapping[str, int], *, is_first: bool) -> Markup:
+    if (place := places.get(variant.compared_with)) is None:
+        return element("span", "the most common one" if is_first else "", class_="quiet")
+    link = element("a", element("code", variant.compared_with), href=f"#variant-{place}")
+    if not variant.differences:
+        return element("p", "from ", link, " in nothing that has a name: compare the text", class_="quiet")
+    words = element("ul", *(element("li", one) for one in variant.differences), class_="words")
+    return element("div", element("p", "from ", link, class_="quiet"), words)
 
 
 def _text(variant: Variant) -> Markup:
