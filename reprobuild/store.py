@@ -82,7 +82,7 @@ class Store:
     def path(self, digest: Digest) -> Path:
         """Return where the blob *digest* is or would be."""
         name = hex_of(digest)
-        return self.root / "blobs" / "sha256" / name[:2] / name
+        return self.root / f"blobs/sha256/{name[:2]}/{name}"
 
     def has(self, digest: Digest, size: int | None = None) -> bool:
         """Say whether the blob is there, with *size* bytes if given; its bytes are not read."""

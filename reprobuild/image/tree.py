@@ -100,11 +100,15 @@ class ImageTree:
 
     def walk(self, path: str = "") -> Iterator[tuple[str, Node]]:
         """Yield everything that is stored at and below *path*, parents first, in the order of names."""
-        path = path.strip("/")
-        if (node := self._nodes.get(path)) is not None:
-            yield path, node
-        for name in self.names(path):
-            yield from self.walk(posixpath.join(path, name))
+        # A list of what is to come: generators within generators take long for what lies deep.
+        left = [path.strip("/")]
+        while left:
+            here = left.pop()
+            if (node := self._nodes.get(here)) is not None:
+                yield here, node
+            if (names := self._names.get(here)) is not None:
+                folder = f"{here}/" if here else ""
+                left += [folder + name for name in sorted(names, reverse=True)]
 
     def place(self, path: str, node: Node) -> None:
         """Put *node* at *path* in place of what is there; of two directories the contents stay."""

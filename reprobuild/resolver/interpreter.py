@@ -26,12 +26,19 @@ _PROGRAM = re.compile(
     r"(?:.*/)?(?:(?:platform-)?python(?:3(?:\.\d+)?)?[a-z]?|libpython3[^/]*\.so[^/]*"
     r"|libc(?:-2\.\d+)?\.so(?:\.6)?|ld-musl-[^/]*\.so\.1)"
 )
+_PROGRAMS = ("python", "platform-python", "libpython3", "libc", "ld-musl-")
+"""What their names begin with: most files are told by that, in a part of the time."""
 _KEPT = re.compile(
     r".*/python3\.\d+[a-z]?/(?:site\.py|sysconfig\.py|sysconfig/__init__\.py|patchlevel\.h)"
     r"|.*/pyvenv\.cfg"
     r"|.*/(?:site|dist)-packages/[^/]+(?:\.dist-info/(?:METADATA|RECORD)"
     r"|\.egg-info/(?:PKG-INFO|installed-files\.txt|top_level\.txt)|\.egg-info)"
 )
+_ENDS = (
+    *("/site.py", "/sysconfig.py", "/sysconfig/__init__.py", "/patchlevel.h", "/pyvenv.cfg", "/METADATA", "/RECORD"),
+    *("/PKG-INFO", "/installed-files.txt", "/top_level.txt", ".egg-info"),
+)
+"""What the paths of those end with."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,12 +60,12 @@ class Python:
 
 def is_program(path: str) -> bool:
     """Say whether `find_interpreter` wants the file *path* scanned as an ELF file, by its name."""
-    return _PROGRAM.fullmatch(path) is not None
+    return path.rpartition("/")[2].startswith(_PROGRAMS) and _PROGRAM.fullmatch(path) is not None
 
 
 def is_kept(path: str) -> bool:
     """Say whether `find_interpreter`, or who lists distributions, wants the contents of the file *path*."""
-    return _KEPT.fullmatch(path) is not None
+    return path.endswith(_ENDS) and _KEPT.fullmatch(path) is not None
 
 
 def find_interpreter(tree: ImageTree, config: ImageConfig, platform: Platform, *, where: str) -> Python:

@@ -70,4 +70,6 @@ class SharedLayers:
             return await to_thread.run_sync(lambda: self._layers.tree(layers, where=where))
 
     def _matters(self, path: str) -> bool:
-        return self.wanted.is_kept(path) or is_program(path) or _THERE.fullmatch(path) is not None
+        if self.wanted.is_kept(path) or is_program(path):
+            return True
+        return path.rpartition("/")[2].startswith(("os.py", "ld")) and _THERE.fullmatch(path) is not None
