@@ -44,8 +44,9 @@ def _phrases(one: Instruction) -> Iterator[str]:
 def _command(command: Sequence[str]) -> str:
     """Return a phrase for *command*; of one that installs, what it installs is said elsewhere."""
     said = {one.name for one in installs([command])} | {"-r", "--requirement"}
-    files = {name.removeprefix("-r ") for name in said if name.startswith("-r ")}
-    return f"runs {' '.join(word for word in command if word not in said | files)}"
+    said |= {name.removeprefix("-r ") for name in said if name.startswith("-r ")}
+    # A program may be what it installs: pip.
+    return f"runs {' '.join([command[0], *(word for word in command[1:] if word not in said)])}"
 
 
 def _copy(one: Instruction) -> str:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from reprobuild.analysis.facts import Variant
-from reprobuild.analysis.page.markup import Markup, element
+from reprobuild.analysis.page.markup import Markup, element, joined
 from reprobuild.analysis.page.section import Section
 from reprobuild.analysis.page.subject import Subjects
 from reprobuild.analysis.page.table import Cell, Column, Row, bar, names, table
@@ -59,9 +59,9 @@ def _differences(variant: Variant, places: Mapping[str, int], *, is_first: bool)
         return element("span", "the most common one" if is_first else "", class_="quiet")
     link = element("a", element("code", variant.compared_with), href=f"#variant-{place}")
     if not variant.differences:
-        return element("p", "from ", link, " in nothing that has a name: compare the text", class_="quiet")
+        return element("span", "from ", link, " in nothing that has a name: compare the text", class_="quiet")
     words = element("ul", *(element("li", one) for one in variant.differences), class_="words")
-    return element("div", element("p", "from ", link, class_="quiet"), words)
+    return joined((element("span", "from ", link, class_="quiet"), words))
 
 
 def _text(variant: Variant) -> Markup:
