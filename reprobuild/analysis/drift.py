@@ -1,4 +1,4 @@
-"""What changed between two images, or two states of a fleet, and why most likely.
+"""What changed between two images, and why most likely.
 
 A cause is what the facts allow to conclude, in this order: what belongs to the base changed because the base's tag
 moved, or because another base was chosen; what is configured was edited; all else came with a new release of the
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from reprobuild.analysis.facts import ImageFacts, PackageFacts
 
-__all__ = ["Change", "Drift", "FleetDrift", "Why", "fleet_drift", "image_drift"]
+__all__ = ["Change", "Drift", "Why", "image_drift"]
 
 _NAME = "io.airbyte.name"
 _VERSIONS = ("io.airbyte.version", "org.opencontainers.image.version")
@@ -35,7 +35,8 @@ class Change:
     """One thing that changed: *what* kind, which by *name*, from *before* to *after*; "" where it is not there.
 
     *what* is base, python, pip, setuptools, libc, system, timezone, variable, entrypoint, command, user, workdir,
-    label, distribution, os-package or layers.
+    label, distribution, os-package, layers or dockerfile. For the last, *name* says in words what is otherwise in it,
+    and *before* and *after* are its variants.
     """
 
     what: str
@@ -47,7 +48,10 @@ class Change:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Drift:
-    """How one image differs from another: *a* and *b* are in words where the two were found."""
+    """How one image, or Dockerfile, differs from another: *a* and *b* are in words where the two were found.
+
+    *platform* is empty for Dockerfiles.
+    """
 
     connector: str
     platform: str
@@ -60,35 +64,6 @@ class Drift:
         """The causes of all changes, each once, the most telling first."""
         found = {change.cause for change in self.changes}
         return tuple(cause for cause in Why.ALL if cause in found)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FleetDrift:
-    """How a fleet differs from what it was: image by image; and the images that only one side has, in words."""
-
-    drifts: tuple[Drift, ...]
-    only_a: tuple[str, ...] = ()
-    only_b: tuple[str, ...] = ()
-
-
-def fleet_drift(a: Sequence[ImageFacts], b: Sequence[ImageFacts]) -> FleetDrift:
-    """Return how the images of *b* differ from those of *a*: each with that of its connector and platform.
-
-    Where each side has one connector only, whatever it is called, that is compared.
-    """
-    is_one_each = len({one.connector for one in a}) == len({one.connector for one in b}) == 1
-    mine, theirs = ({("" if is_one_each else one.connector, one.platform): one for one in side} for side in (a, b))
-    if len(mine) == len(theirs) == 1:
-        return FleetDrift(drifts=(image_drift(*mine.values(), *theirs.values()),))
-    return FleetDrift(
-        drifts=tuple(image_drift(mine[key], theirs[key]) for key in sorted({*mine} & {*theirs})),
-        only_a=tuple(_named(mine[key]) for key in sorted({*mine} - {*theirs})),
-        only_b=tuple(_named(theirs[key]) for key in sorted({*theirs} - {*mine})),
-    )
-
-
-def _named(one: ImageFacts) -> str:
-    return f"{one.connector} {one.platform}"
 
 
 def image_drift(a: ImageFacts, b: ImageFacts) -> Drift:

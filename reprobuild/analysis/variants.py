@@ -21,7 +21,7 @@ from reprobuild.analysis.dockerfile_text import DockerfileText, Line, read_text
 from reprobuild.analysis.facts import DockerfileFacts, Variant
 from reprobuild.errors import ReprobuildError
 
-__all__ = ["Normalised", "normalised", "told_apart", "variants"]
+__all__ = ["Normalised", "normalised", "told_apart", "variant_differences", "variants"]
 
 _COMPARED = 8
 """Variants that are as near as each other, and of which the order of lines is looked at."""
@@ -73,7 +73,7 @@ def told_apart(ordered: Iterable[Variant]) -> tuple[Variant, ...]:
         own = one.text.splitlines()
         if told:
             nearest = told[_nearest(lines, own)]
-            told.append(replace(one, compared_with=nearest.digest, differences=_differences(nearest, one)))
+            told.append(replace(one, compared_with=nearest.digest, differences=variant_differences(nearest, one)))
         else:
             told.append(replace(one, compared_with="", differences=()))
         lines.append(own)
@@ -91,7 +91,7 @@ def _nearest(lines: Sequence[list[str]], own: list[str]) -> int:
     return least[orders.index(max(orders))]
 
 
-def _differences(one: Variant, other: Variant) -> tuple[str, ...]:
+def variant_differences(one: Variant, other: Variant) -> tuple[str, ...]:
     """Return how *other* differs from *one*; nothing where a text, of somebody's report, is no Dockerfile."""
     try:
         return tuple(differences(_read(one), _read(other)))

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any
 from reprobuild.cli.analyzed_images import connector_name, reading_of
 from reprobuild.cli.output import plain, say, say_json, styled, tell
 from reprobuild.cli.settings import Settings
-from reprobuild.errors import ContentError, SpecificationError
+from reprobuild.errors import ContentError, ReprobuildError, SpecificationError
 
 if TYPE_CHECKING:
-    from reprobuild.analysis.drift import Drift, FleetDrift
+    from reprobuild.analysis.drift import Drift
     from reprobuild.analysis.drift_from import LockedImage
-    from reprobuild.analysis.facts import DockerfileFacts, ImageFacts
+    from reprobuild.analysis.facts import DockerfileFacts, Fleet, ImageFacts
+    from reprobuild.analysis.fleet_drift import FleetDrift
 
 __all__ = ["DriftRequest", "find_drift", "print_drift"]
 
@@ -35,13 +36,13 @@ class DriftRequest:
 
 def find_drift(request: DriftRequest, settings: Settings) -> "FleetDrift":
     """Return how B differs from A, or A from a Dockerfile or a lock; raise SpecificationError for none or several."""
-    from reprobuild.analysis.drift import FleetDrift, fleet_drift
+    from reprobuild.analysis.fleet_drift import FleetDrift
 
     if sum(one is not None for one in (request.b, request.dockerfile, request.lock)) != 1:
         hint = "name a second image or report, or --dockerfile FILE, or --lock NAME"
         raise SpecificationError("an image is compared with one thing", hint=hint)
     if request.b is not None:
-        return fleet_drift(*(_images(text, request, settings) for text in (request.a, request.b)))
+        return _of_two(request, request.b, settings)
     if request.dockerfile is not None:
         return FleetDrift(drifts=_from_dockerfile(request, request.dockerfile, settings))
     return FleetDrift(drifts=_from_lock(request, request.lock or "", settings))
@@ -53,15 +54,24 @@ def print_drift(found: "FleetDrift", settings: Settings, *, json: bool) -> None:
         say_json(_to_json(found))
         return
     for one in found.drifts:
-        verdict = f"{len(one.changes)} changes: {', '.join(one.causes)}" if one.changes else "no drift"
-        style = "open" if one.changes else "good"
-        say(plain(f"{one.connector}  {one.platform}  ") + styled(verdict, style, sys.stdout, settings))
-        say(plain(f"  A  {one.a}\n  B  {one.b}"))
-        for line in _table(one):
-            say(plain(line))
+        _print_one(one, settings)
     for side, names in (("A", found.only_a), ("B", found.only_b)):
         for name in names:
             say(plain(f"{name}  in {side} only"))
+    if len(found.drifts) > 1:
+        changed = sum(bool(one.changes) for one in found.drifts)
+        say(f"\n{changed} of {len(found.drifts)} changed")
+
+
+def _print_one(one: "Drift", settings: Settings) -> None:
+    count = len(one.changes)
+    verdict = f"{count} {'change' if count == 1 else 'changes'}: {', '.join(one.causes)}" if count else "no drift"
+    style = "open" if count else "good"
+    say(plain(f"{one.connector}  {one.platform or 'Dockerfile'}  ") + styled(verdict, style, sys.stdout, settings))
+    if count:
+        say(plain(f"  A  {one.a}\n  B  {one.b}"))
+    for line in _table(one):
+        say(plain(line))
 
 
 def _table(one: "Drift") -> list[str]:
@@ -84,18 +94,52 @@ def _to_json(found: "FleetDrift") -> dict[str, Any]:
     return {"drifts": drifts, "onlyA": list(found.only_a), "onlyB": list(found.only_b)}
 
 
-def _images(text: str, request: DriftRequest, settings: Settings) -> "tuple[ImageFacts, ...]":
-    """Return the images that *text* is: what a saved report has, or what a reference leads to."""
-    path = settings.directory / text
-    if path.is_file():
-        from reprobuild.analysis.report_json import read_fleet
+def _of_two(request: DriftRequest, other: str, settings: Settings) -> "FleetDrift":
+    from dataclasses import replace
 
-        if path.stat().st_size > _LARGEST:
-            raise SpecificationError("too large for a report", where=text)
-        images = read_fleet(path.read_bytes(), where=text).images
-        wanted = {platform.removesuffix("/v8") for platform in request.platforms}
-        return tuple(one for one in images if not wanted or one.platform.removesuffix("/v8") in wanted)
-    return _read(text, request.bases, request, settings)
+    from reprobuild.analysis.fleet_drift import fleet_drift
+
+    texts = (request.a, other)
+    a, b = (_fleet(text, request, settings) for text in texts)
+    if not (a.images and b.images) and not (a.dockerfiles and b.dockerfiles):
+        hint = "compare reports of images, or reports of Dockerfiles"
+        raise SpecificationError("they have nothing to compare", where=" and ".join(texts), hint=hint)
+    # An image beside a report of many is compared with those that the report has of its connector.
+    if not _is_report(request.a, settings) and (fitting := _of_connectors(b, a)):
+        b = replace(b, images=fitting)
+    if not _is_report(other, settings) and (fitting := _of_connectors(a, b)):
+        a = replace(a, images=fitting)
+    return fleet_drift(a, b)
+
+
+def _of_connectors(many: "Fleet", one: "Fleet") -> "tuple[ImageFacts, ...]":
+    """Return the images of *many* that are of the connectors of *one*."""
+    names = {image.connector for image in one.images}
+    return tuple(image for image in many.images if image.connector in names)
+
+
+def _is_report(text: str, settings: Settings) -> bool:
+    return (settings.directory / text).is_file()
+
+
+def _fleet(text: str, request: DriftRequest, settings: Settings) -> "Fleet":
+    """Return the fleet that *text* is: what a saved report has, or the images that a reference leads to."""
+    from dataclasses import replace
+
+    from reprobuild.analysis.facts import Fleet
+    from reprobuild.analysis.report_json import read_fleet
+
+    path = settings.directory / text
+    if not path.is_file():
+        if text.endswith(".json"):
+            raise SpecificationError("there is no such report", where=text, hint="save one with --json")
+        return Fleet(images=_read(text, request.bases, request, settings))
+    if path.stat().st_size > _LARGEST:
+        raise SpecificationError("too large for a report", where=text)
+    fleet = read_fleet(path.read_bytes(), where=text)
+    wanted = {platform.removesuffix("/v8") for platform in request.platforms}
+    kept = tuple(one for one in fleet.images if not wanted or one.platform.removesuffix("/v8") in wanted)
+    return replace(fleet, images=kept)
 
 
 def _read(text: str, bases: Sequence[str], request: DriftRequest, settings: Settings) -> "tuple[ImageFacts, ...]":
@@ -176,6 +220,6 @@ def _layers(base: Any, platform: Any) -> tuple[str, ...]:
 
     try:
         manifest, _ = stored_manifest(base, platform, open_store())
-    except ContentError:
+    except ReprobuildError:
         return ()
     return tuple(layer.digest for layer in manifest.layers)
