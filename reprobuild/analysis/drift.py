@@ -113,8 +113,14 @@ def _base(a: ImageFacts, b: ImageFacts, cause: str) -> Iterator[Change]:
     if cause == Why.OTHER_BASE:
         yield Change(what="base", name="", before=a.base, after=b.base, cause=cause)
     else:
-        old, new = (f"{one.base or 'unknown'} as of {one.created[:10] or 'then'}" for one in (a, b))
+        old, new = map(_bottom, (a, b))
         yield Change(what="base", name=b.base or a.base, before=old, after=new, cause=cause)
+
+
+def _bottom(one: ImageFacts) -> str:
+    """Return the base's layers in words: how many, and the uppermost."""
+    digests = [layer.digest for layer in one.layers if layer.is_base]
+    return f"{len(digests)} {'layer' if len(digests) == 1 else 'layers'} up to {digests[-1][:19]}"
 
 
 def _configured(a: ImageFacts, b: ImageFacts, base: str | None) -> Iterator[Change]:

@@ -163,7 +163,9 @@ def _from_dockerfile(request: DriftRequest, path: Path, settings: Settings) -> "
 
 
 def _dockerfile(path: Path, where: str, connector: str) -> "tuple[DockerfileFacts, str]":
-    from reprobuild.analysis.dockerfile_facts import dockerfile_facts, image_base
+    from dataclasses import replace
+
+    from reprobuild.analysis.dockerfile_facts import dockerfile_facts, image_base, image_installs
     from reprobuild.analysis.dockerfile_reader import read_dockerfile
 
     try:
@@ -171,7 +173,14 @@ def _dockerfile(path: Path, where: str, connector: str) -> "tuple[DockerfileFact
     except OSError as error:
         raise SpecificationError(error.strerror or str(error), where=where, hint="name a Dockerfile") from error
     dockerfile = read_dockerfile(data, where)
-    return dockerfile_facts(dockerfile, connector=connector, variant=""), image_base(dockerfile)
+    # What another stage installs need not be in the image.
+    found = list(image_installs(dockerfile))
+    facts = replace(
+        dockerfile_facts(dockerfile, connector=connector, variant=""),
+        os_packages=tuple(one.name for one in found if one.kind == "os"),
+        pip_installs=tuple(one.name for one in found if one.kind == "pip"),
+    )
+    return facts, image_base(dockerfile)
 
 
 def _from_lock(request: DriftRequest, name: str, settings: Settings) -> "tuple[Drift, ...]":

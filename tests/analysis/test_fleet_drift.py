@@ -32,7 +32,8 @@ def test_an_image_has_not_drifted_from_itself() -> None:
 def test_a_tag_that_moved_explains_what_the_base_brings() -> None:
     found = changed(layers=other_layers(ONE), python=Claim(found="3.9.19"), pip=Claim(found="99"), libc="glibc 2.41")
     assert {found[what, ""].cause for what in ("python", "pip", "libc")} == {Why.MOVED_TAG}
-    assert found["base", ONE.base].cause == Why.MOVED_TAG
+    base = found["base", ONE.base]
+    assert (base.cause, base.before) == (Why.MOVED_TAG, "2 layers up to sha256:222222222222")
 
 
 def test_another_base_is_told_from_one_that_moved() -> None:

@@ -289,6 +289,11 @@ def test_drift_from_a_dockerfile(shop: Workshop, report: Path) -> None:
     (one,) = drift(shop, f"{shop.host}/airbyte/source-slack:1.0.0", "--dockerfile", dockerfile)["drifts"]
     moved = {change["name"] for change in one["changes"] if change["cause"] == "moved tag"}
     assert moved >= {shop.base("before"), *EXTRAS, "PYTHON_VERSION"}
+    # What the builder's stage installs is not missed in the image.
+    several = drift(
+        shop, f"{shop.host}/airbyte/source-notion:1.0.0", "--dockerfile", "connectors/source-notion/Dockerfile"
+    )
+    assert [one["changes"] for one in several["drifts"]] == [[]]
     edited = shop.folder / "edited"
     text = (shop.folder / dockerfile).read_text().replace("CODE_PATH=source_slack", "CODE_PATH=elsewhere")
     edited.write_text(text)
