@@ -10,7 +10,7 @@ from reprobuild.analysis.dockerfile_text import read_text
 from reprobuild.analysis.facts import DockerfileFacts, Fleet, Missing
 from reprobuild.analysis.score import scores_of
 from reprobuild.analysis.variants import normalised, variants
-from reprobuild.errors import ReprobuildError
+from reprobuild.errors import ReprobuildError, SpecificationError
 from reprobuild.workspace.airbyte import Metadata
 
 __all__ = ["dockerfile_fleet"]
@@ -21,11 +21,15 @@ _LARGEST = 8 * 1024 * 1024
 def dockerfile_fleet(paths: Sequence[Path], root: Path, wanted: Wanted) -> Fleet:
     """Return what the Dockerfiles at and below *paths* say, of connectors that are *wanted*.
 
-    Raises SpecificationError for a path that is not there.
+    Raises SpecificationError for a path that is not there, and where there is no Dockerfile at all.
     """
     found: list[tuple[DockerfileFacts, str]] = []
     missing: list[Missing] = []
-    for one in find_dockerfiles(paths, root):
+    files = find_dockerfiles(paths, root)
+    if not files:
+        hint = "name Dockerfiles, or folders with files called Dockerfile, Containerfile, Dockerfile.* or *.Dockerfile"
+        raise SpecificationError("there is no Dockerfile", where=" ".join(map(str, paths)), hint=hint)
+    for one in files:
         metadata, fault = connector_metadata(one.file.parent, str(Path(one.path).parent))
         if fault is not None:
             missing.append(fault)

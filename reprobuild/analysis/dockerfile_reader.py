@@ -165,7 +165,11 @@ class _Reader:
         words = [replaced(word, self.arguments, escape) for word in split_words(one.text, escape)]
         if len(words) not in {1, 3} or (len(words) == 3 and words[1].lower() != "as"):
             where = f"{self.text.path}:{one.line}"
-            raise SpecificationError(f"not FROM IMAGE [AS NAME]: {one.text[:80]!r}", where=where)
+            if _TEMPLATE.search(one.text):
+                hint = "give the Dockerfile that is made of it"
+                raise SpecificationError(f"a template: {one.text[:60]!r}", where=where, hint=hint)
+            hint = "name one image, and the stage after AS"
+            raise SpecificationError(f"not FROM IMAGE [AS NAME]: {one.text[:80]!r}", where=where, hint=hint)
         platform = next((flag.partition("=")[2] for flag in one.flags if flag.startswith("--platform=")), "")
         name = words[2].lower() if len(words) == 3 else ""
         above = next((stage for stage in reversed(self.stages) if stage.stage.name == words[0].lower()), None)

@@ -49,7 +49,7 @@ def image_facts(
         base_environment=dict(base.environment) if base is not None else None,
         entrypoint=_words(config.get("Entrypoint")),
         command=_words(config.get("Cmd")),
-        labels={name: str(value) for name, value in _mapping(config.get("Labels")).items()},
+        labels={name: "" if value is None else str(value) for name, value in _mapping(config.get("Labels")).items()},
         user=_text(config.get("User")),
         workdir=_text(config.get("WorkingDir")),
         timezone=software.timezone,

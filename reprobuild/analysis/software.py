@@ -24,7 +24,11 @@ _RULE = re.compile(rb"\n([!-~]{3,60})\n$")
 _UPSTREAM = re.compile(r"(?:\d+:)?(\d+(?:\.\d+)+)")
 _LIBRARIES = {"libc6": "glibc", "libc6-udeb": "glibc", "glibc": "glibc", "musl": "musl"}
 """Packages of C libraries: Debian's, Fedora's, and musl on Alpine and elsewhere."""
-_DATABASES = ("var/lib/dpkg/status", "lib/apk/db/installed")
+_DATABASES = {
+    "var/lib/dpkg/status": re.compile(rb"(?m)\A(?=.*^Package:)(?=.*^Status: .* installed$)(?!.*^Version:)", re.DOTALL),
+    "lib/apk/db/installed": re.compile(rb"(?m)\A(?=.*^P:)(?!.*^V:)", re.DOTALL),
+}
+"""The databases that are texts, and what fits a paragraph of a package that lacks its version."""
 _VENDORED = re.compile(r"/_?vendor(?:ed)?/")
 
 
@@ -88,7 +92,7 @@ def _version(one: OsPackage) -> str:
 
 def _unreadable(tree: ImageTree, read: set[str]) -> Iterator[str]:
     """Yield the databases of which nothing, or not all, could be read."""
-    for path in _DATABASES:
+    for path, lacking in _DATABASES.items():
         found = tree.find(path)
         content = (found.node.content if found is not None else None) or b""
         if found is None or not content.strip():
@@ -97,6 +101,8 @@ def _unreadable(tree: ImageTree, read: set[str]) -> Iterator[str]:
             yield f"{path}: not a readable package database"
         elif b"\0" in content or not content.endswith(b"\n"):
             yield f"{path}: a damaged package database, of which some may be missing"
+        elif count := sum(lacking.match(paragraph) is not None for paragraph in content.split(b"\n\n")):
+            yield f"{path}: {count} without a version, not listed"
 
 
 def _python(image: ReadImage, unread: list[str], *, has_distributions: bool) -> Python | None:

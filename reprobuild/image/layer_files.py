@@ -77,7 +77,7 @@ class LayerFile:
 
 def layer_files(
     layer: Descriptor, diff_id: Digest, store: Blobs, *, where: str, task: Task | None = None, room: int = _PLAIN_LIMIT
-) -> Iterator[LayerFile]:
+) -> Generator[LayerFile, None, None]:
     """Yield the entries of *layer*, which is in *store* and whose plain bytes have the digest *diff_id*, as they come.
 
     *task* counts compressed bytes; *room* is how many plain bytes there may be. Raises ContentError, naming

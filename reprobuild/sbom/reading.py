@@ -7,6 +7,7 @@ Images may be read at the same time: what they share is read by one of them, and
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -186,15 +187,16 @@ def _read_alone(layer: _Layer, root: str) -> None:
 def _read_layer(one: _Layer, blobs: Blobs, store: Store, wanted: Mapping[Digest, bool] | None, task: Task) -> None:
     """Read a layer: whole, or for the files *wanted* by digest, each with whether it is a program."""
     layer = one.layer
-    files = layer_files(layer.descriptor, layer.diff_id, blobs, where=one.where, task=task)
-    if wanted is None:
-        remember_index(layer.diff_id, tuple(_indexed(file, one.wanted, store) for file in files), store)
-        return
-    index = known_index(layer.diff_id, store) or ()
-    programs = {file.entry.path: wanted[file.digest] for file in index if file.digest and file.digest in wanted}
-    for file in files:
-        if file.entry.path in programs and file.entry.kind == "file":
-            _kept(file, store, program=programs[file.entry.path])
+    # Closed here, in this thread, also when a file cannot be read to its end: the bytes may come from a source.
+    with closing(layer_files(layer.descriptor, layer.diff_id, blobs, where=one.where, task=task)) as files:
+        if wanted is None:
+            remember_index(layer.diff_id, tuple(_indexed(file, one.wanted, store) for file in files), store)
+            return
+        index = known_index(layer.diff_id, store) or ()
+        programs = {file.entry.path: wanted[file.digest] for file in index if file.digest and file.digest in wanted}
+        for file in files:
+            if file.entry.path in programs and file.entry.kind == "file":
+                _kept(file, store, program=programs[file.entry.path])
 
 
 def _indexed(file: LayerFile, wanted: Wanted, store: Store) -> IndexedFile:

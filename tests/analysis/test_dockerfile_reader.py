@@ -147,6 +147,8 @@ def test_installs() -> None:
         (b"# only a comment\n", "x/Dockerfile", "no FROM"),
         (b"", "x/Dockerfile", "no FROM"),
         (b"FROM a\n{{ install }}\n", "x/Dockerfile:2", "a template"),
+        (b"FROM {{ base }}\n", "x/Dockerfile:1", "a template"),
+        (b"FROM <%= base %>\n", "x/Dockerfile:1", "a template"),
         (b"FROM a\nINCLUDE+ other\n", "x/Dockerfile:2", "a template"),
         (b"FROM a\n&& b\n", "x/Dockerfile:2", "no instruction: '&&'"),
         (b"FROM a b\n", "x/Dockerfile:1", "not FROM IMAGE"),

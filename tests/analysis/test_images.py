@@ -1,5 +1,6 @@
 """What is said of images of every kind: bases that move, systems, broken databases, what is missing."""
 
+import gc
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -296,11 +297,36 @@ async def test_rpm(shelf: Shelf) -> None:
     [
         (b"\x00\x01\x02 no database", f"{STATUS}: not a readable package database"),
         (b"Package: a\nVersion: 1\nStatus: install ok installed\n\nPackage: b\nVersi", f"{STATUS}: a damaged package"),
+        (
+            (
+                b"Package: a\nVersion: 1\nStatus: install ok installed\n\nPackage: b\nStatus: install ok installed\n\n"
+                b"Package: c\nStatus: unknown ok not-installed\n"
+            ),
+            f"{STATUS}: 1 without a version, not listed",
+        ),
     ],
 )
 async def test_broken_databases(shelf: Shelf, content: bytes, expected: str) -> None:
     found = await shelf.image([file(STATUS, content)])
     assert [one[: len(expected)] for one in found.unread] == [expected]
+
+
+async def test_a_database_of_apk_that_lacks_versions(shelf: Shelf) -> None:
+    found = await shelf.image([file("lib/apk/db/installed", APK + b"P:b\nF:V\n\n")])
+    assert len(found.os_packages) == 2
+    assert found.unread == ("lib/apk/db/installed: 1 without a version, not listed",)
+
+
+async def test_a_bomb_leaves_nothing_open(shelf: Shelf, recwarn: pytest.WarningsRecorder) -> None:
+    from reprobuild.image import plain
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(plain, "_ALLOWANCE", 1024)
+        shelf.put("x:1", [layer([file("big", bytes(3 << 20))])])
+        fleet = await shelf.fleet("x:1")
+        # An exception that is ignored, as in a generator that is left to the garbage, fails the test here.
+        gc.collect()
+    assert ("a bomb" in fleet.missing[0].why, fleet.images) == (True, ())
 
 
 async def test_distributions_are_those_that_pip_lists(shelf: Shelf) -> None:

@@ -94,3 +94,9 @@ def test_a_report_is_the_same_twice(command: Command, fleet: Path, tmp_path: Pat
     saved = tmp_path / "fleet.json"
     saved.write_text(json.dumps(command("analyze", "dockerfiles", str(fleet), "--json").json))
     assert "14 variants" in command("analyze", "report", str(saved)).out
+
+
+def test_a_folder_without_dockerfiles(command: Command, tmp_path: Path) -> None:
+    (tmp_path / "none").mkdir()
+    done = command("-C", str(tmp_path), "analyze", "dockerfiles", "none")
+    assert (done.code, "none: there is no Dockerfile" in done.err) == (2, True)
