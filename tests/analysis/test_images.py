@@ -322,7 +322,7 @@ async def test_a_bomb_leaves_nothing_open(shelf: Shelf) -> None:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(plain, "_ALLOWANCE", 1 << 20)
-        shelf.put("x:1", [layer([file("big", bytes(3 << 20))])])
+        shelf.put("x:1", [layer([file("big", bytes(30 << 20))])])
         fleet = await shelf.fleet("x:1")
         # An exception that is ignored, as in a generator that is left to the garbage, fails the test here.
         gc.collect()
