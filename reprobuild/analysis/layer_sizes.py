@@ -20,10 +20,14 @@ _MOST = 4
 
 
 class LayerSizes:
-    """What the layers of images in *store* are made of; what bases share is counted once."""
+    """What the layers of images in *store* are made of; what bases share is counted once.
 
-    def __init__(self, store: Store) -> None:
+    Listings of the name *listing* are as good as indexes.
+    """
+
+    def __init__(self, store: Store, *, listing: str = "") -> None:
         self._store = store
+        self._listing = listing
         self._totals: dict[Digest, int] = {}
         self._known: dict[tuple[Digest, frozenset[str], str, bool], Counted] = {}
         self._owned: OrderedDict[tuple[tuple[str, Digest], ...], frozenset[str]] = OrderedDict()
@@ -57,14 +61,14 @@ class LayerSizes:
 
     def _base(self, layer: RootLayer, where: str) -> dict[str, int]:
         if layer.diff_id not in self._totals:
-            self._totals[layer.diff_id] = total_of(index_rows(layer, self._store, where=where))
+            self._totals[layer.diff_id] = total_of(index_rows(layer, self._store, where=where, listing=self._listing))
         total = self._totals[layer.diff_id]
         return {Cause.BASE: total} if total else {}
 
     def _counted(self, layer: RootLayer, owners: Owners, where: str) -> Counted:
         key = layer.diff_id, owners.packages, owners.workdir, owners.is_rpm
         if key not in self._known:
-            self._known[key] = counted(index_rows(layer, self._store, where=where), owners)
+            self._known[key] = counted(index_rows(layer, self._store, where=where, listing=self._listing), owners)
         return self._known[key]
 
     def _listed(self, tree: ImageTree) -> frozenset[str]:

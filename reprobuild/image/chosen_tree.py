@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from reprobuild.canonical import Digest
-from reprobuild.image.index import IndexedFile, RootLayer, grow, index_rows, row_file, tree_of
+from reprobuild.image.index import IndexedFile, RootLayer, grow, index_rows, row_file
 from reprobuild.image.tree import ImageTree
 from reprobuild.store import Store
 
@@ -38,9 +38,13 @@ class _Chosen:
 
 
 class ChosenLayers:
-    """Layers of which only the files that *wanted* says, by their paths, matter. For one thread at a time."""
+    """Layers of which only the files that *wanted* says, by their paths, matter. For one thread at a time.
 
-    def __init__(self, wanted: Callable[[str], bool], store: Store, *, room: int = _ROOM) -> None:
+    Listings of the name *listing* are as good as indexes.
+    """
+
+    def __init__(self, wanted: Callable[[str], bool], store: Store, *, listing: str = "", room: int = _ROOM) -> None:
+        self._listing = listing
         self._wanted = wanted
         self._store = store
         self._room = room
@@ -55,22 +59,30 @@ class ChosenLayers:
         chosen = [self._chosen(layer, place) for layer, place in zip(layers, places, strict=True)]
         folders = frozenset().union(*(one.folders for one in chosen))
         if any(one.is_whole or not folders.isdisjoint(one.rest) for one in chosen):
-            return tree_of(layers, self._store, where=where)
-        tree = ImageTree()
-        for number, one in enumerate(chosen):
-            for file in one.files:
-                grow(tree, file, number, where=places[number])
-        return tree
+            pairs = zip(layers, places, strict=True)
+            return _grown([map(row_file, self._rows(layer, place)) for layer, place in pairs], places)
+        return _grown([one.files for one in chosen], places)
+
+    def _rows(self, layer: RootLayer, where: str) -> list[list[Any]]:
+        return index_rows(layer, self._store, where=where, listing=self._listing)
 
     def _chosen(self, layer: RootLayer, where: str) -> _Chosen:
         if (known := self._known.get(layer.diff_id)) is not None:
             self._known.move_to_end(layer.diff_id)
             return known
-        made = _choose(index_rows(layer, self._store, where=where), self._wanted)
+        made = _choose(self._rows(layer, where), self._wanted)
         self._known[layer.diff_id] = made
         while len(self._known) > 1 and sum(len(one.files) for one in self._known.values()) > self._room:
             self._known.popitem(last=False)
         return made
+
+
+def _grown(layers: Iterable[Iterable[IndexedFile]], places: Sequence[str]) -> ImageTree:
+    tree = ImageTree()
+    for number, files in enumerate(layers):
+        for file in files:
+            grow(tree, file, number, where=places[number])
+    return tree
 
 
 def _choose(rows: Iterable[list[Any]], wanted: Callable[[str], bool]) -> _Chosen:

@@ -2,6 +2,9 @@
 
 Read once in a store's life, whoever asks first: an execution that starts from an image, a comparison of two, an
 inventory of packages. A record names the blob that holds an index.
+
+Who only asks for some files may keep a *listing*: an index under a name of its own, in which files that nobody asks for
+have no digest. An index with all digests takes its place where there is one.
 """
 
 import hashlib
@@ -71,36 +74,48 @@ def layer_index(layer: RootLayer, store: Store, *, where: str, task: Task | None
     return found
 
 
-def remember_index(diff_id: Digest, files: Sequence[IndexedFile], store: Store) -> None:
-    """Keep *files*, all that a layer of that *diff_id* holds, in *store*: for whoever had to read it anyway."""
+def remember_index(diff_id: Digest, files: Sequence[IndexedFile], store: Store, *, listing: str = "") -> None:
+    """Keep *files*, all that a layer of that *diff_id* holds, in *store*: for whoever had to read it anyway.
+
+    They are the *listing* of that name, or, without one, all have digests.
+    """
     # ASCII, since a name need not be UTF-8: tarfile gives such bytes as lone surrogates.
     value = {"format": _FORMAT, "files": [_to_json(file) for file in files]}
     # Not flushed to the disk: that would take all that was just unpacked along, and it is read by its digest only.
     with store.writer(flushed=False) as writer:
         writer.write(json.dumps(value, separators=(",", ":")).encode("ascii"))
-    store.write_record("index", _key(diff_id), {"blob": writer.digest})
+    store.write_record("index", _key(diff_id, listing), {"blob": writer.digest})
 
 
-def is_indexed(diff_id: Digest, store: Store) -> bool:
-    """Say whether *store* remembers an index of a layer, without reading it."""
-    record = store.record("index", _key(diff_id))
+def is_indexed(diff_id: Digest, store: Store, *, listing: str = "") -> bool:
+    """Say whether *store* remembers an index of a layer, or the *listing* of that name, without reading it."""
+    for key in _keys(diff_id, listing):
+        record = store.record("index", key)
+        try:
+            if record is not None and store.has(parse_digest(record.get("blob"))):
+                return True
+        except ContentError:
+            continue
+    return False
+
+
+def known_index(diff_id: Digest, store: Store, *, listing: str = "") -> tuple[IndexedFile, ...] | None:
+    """Return the index that *store* remembers of a layer, or else the *listing* of that name.
+
+    None if there is none that can be believed.
+    """
     try:
-        return record is not None and store.has(parse_digest(record.get("blob")))
-    except ContentError:
-        return False
-
-
-def known_index(diff_id: Digest, store: Store) -> tuple[IndexedFile, ...] | None:
-    """Return the index that *store* remembers of a layer; None if there is none that can be believed."""
-    try:
-        return tuple(map(row_file, rows)) if (rows := _rows(diff_id, store)) is not None else None
+        return tuple(map(row_file, rows)) if (rows := _rows(diff_id, store, listing)) is not None else None
     except (ContentError, IndexError, TypeError, ValueError):
         return None
 
 
-def index_rows(layer: RootLayer, store: Store, *, where: str) -> list[list[Any]]:
-    """Return what `layer_index` does, each file as a row that starts with path and kind: see `row_file`."""
-    if (known := _rows(layer.diff_id, store)) is not None:
+def index_rows(layer: RootLayer, store: Store, *, where: str, listing: str = "") -> list[list[Any]]:
+    """Return what `layer_index` does, each file as a row that starts with path and kind: see `row_file`.
+
+    The *listing* of that name is as good.
+    """
+    if (known := _rows(layer.diff_id, store, listing)) is not None:
         return known
     return [_to_json(file) for file in layer_index(layer, store, where=where)]
 
@@ -110,16 +125,18 @@ def hidden_paths(layer: RootLayer, store: Store, *, where: str) -> Iterator[str]
     return (row[0] for row in index_rows(layer, store, where=where) if row[_HIDES])
 
 
-def _rows(diff_id: Digest, store: Store) -> list[Any] | None:
+def _rows(diff_id: Digest, store: Store, listing: str = "") -> list[Any] | None:
     """Return the files of the index that *store* remembers, as `_to_json` wrote them."""
-    record = store.record("index", _key(diff_id))
-    if record is None:
-        return None
-    try:
-        files = json.loads(store.read(parse_digest(record.get("blob"))))["files"]
-    except (ContentError, KeyError, IndexError, TypeError, ValueError):
-        return None
-    return files if isinstance(files, list) else None
+    for key in _keys(diff_id, listing):
+        if (record := store.record("index", key)) is None:
+            continue
+        try:
+            files = json.loads(store.read(parse_digest(record.get("blob"))))["files"]
+        except (ContentError, KeyError, IndexError, TypeError, ValueError):
+            continue
+        if isinstance(files, list):
+            return files
+    return None
 
 
 def tree_of(layers: Iterable[RootLayer], store: Store, *, where: str, task: Task | None = None) -> ImageTree:
@@ -174,8 +191,12 @@ def _indexed(file: LayerFile) -> IndexedFile:
     return IndexedFile(entry=file.entry, hides=file.hides, mtime=file.mtime, digest=digest)
 
 
-def _key(diff_id: Digest) -> Digest:
-    return digest_of(canonical_json(["index", _FORMAT, diff_id]))
+def _keys(diff_id: Digest, listing: str) -> list[Digest]:
+    return [_key(diff_id), *([_key(diff_id, listing)] if listing else [])]
+
+
+def _key(diff_id: Digest, listing: str = "") -> Digest:
+    return digest_of(canonical_json(["index", _FORMAT, diff_id, *([listing] if listing else [])]))
 
 
 def _to_json(file: IndexedFile) -> list[Any]:

@@ -18,7 +18,7 @@ from reprobuild.canonical import Digest
 from reprobuild.errors import ContentError
 from reprobuild.gathering import gathered
 from reprobuild.image.elf import scan
-from reprobuild.image.index import IndexedFile, RootLayer, is_indexed, known_index, remember_index
+from reprobuild.image.index import IndexedFile, RootLayer, is_indexed, known_index, remember_index, tree_of
 from reprobuild.image.layer_files import Blobs, LayerFile, layer_files
 from reprobuild.image.tree import ImageTree, Node
 from reprobuild.oci.open import copy_blob
@@ -48,18 +48,23 @@ _MOST = 512 * 1024**2
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Image:
-    """The image under way: its layers, lowest first, and where their bytes come from."""
+    """The image under way: its layers, lowest first, where their bytes come from, and how they are remembered."""
 
     origin: Origin
     layers: Sequence[RootLayer]
     blobs: Blobs
     store: Store
     shared: SharedLayers
+    listing: str
 
     def layer_at(self, place: int) -> "_Layer":
         layer = self.layers[place]
         where = f"{self.origin.reference}, layer {place + 1} ({layer.descriptor.digest})"
-        return _Layer(layer=layer, wanted=self.shared.wanted, where=where)
+        return _Layer(layer=layer, wanted=replace(self.shared.wanted, listing=self.listing), where=where)
+
+    def knows(self, place: int) -> bool:
+        """Say whether the store knows what is in the layer at *place*."""
+        return is_indexed(self.layers[place].diff_id, self.store, listing=self.listing)
 
     def is_for_process(self, place: int) -> bool:
         """Say whether it pays to read the layer at *place* in a process of its own, and whether one can."""
@@ -100,10 +105,16 @@ async def read_image(
     layers = _layers(manifest, config, where)
     shared = shared or SharedLayers(store)
     blobs = Streamed(origin.source, {layer.digest: layer for layer in manifest.layers}, store)
-    image = _Image(origin=origin, layers=layers, blobs=blobs, store=store, shared=shared)
+    listing = shared.wanted.listing
+    image = _Image(origin=origin, layers=layers, blobs=blobs, store=store, shared=shared, listing=listing)
     await _index(image, progress)
     tree = await shared.tree(layers, where=where)
     wanted, too_large = await to_thread.run_sync(_wanted, tree, shared, where)
+    if any(node.digest is None for node in wanted.values()):
+        # A hard link to what has a name that nobody asks for, or a listing of a release that asked for less.
+        await _index(replace(image, listing=""), progress)
+        tree = await to_thread.run_sync(lambda: tree_of(layers, store, where=where))
+        wanted, too_large = await to_thread.run_sync(_wanted, tree, shared, where)
     await _complete(image, wanted, progress)
     lost = await to_thread.run_sync(_fill, tree, wanted, image)
     unread = [f"{path}: too large to be read" for path in too_large]
@@ -135,7 +146,7 @@ async def _index(image: _Image, progress: Progress) -> None:
 async def _index_layer(image: _Image, place: int, task: Task) -> None:
     layer = image.layer_at(place)
     async with image.shared.alone(layer.layer.diff_id):
-        if is_indexed(layer.layer.diff_id, image.store):
+        if image.knows(place):
             task.advance(_size(image, [place]))
         elif image.is_for_process(place):
             await to_process.run_sync(_read_alone, layer, str(image.store.root), cancellable=True)
@@ -148,7 +159,7 @@ async def _fetch(image: _Image, place: int) -> None:
     """Have the layer at *place* in the store, unless somebody has read it meanwhile."""
     layer = image.layers[place]
     async with image.shared.alone(layer.diff_id):
-        if not is_indexed(layer.diff_id, image.store):
+        if not image.knows(place):
             await copy_blob(image.origin.source, layer.descriptor, image.store, flushed=False)
 
 
@@ -171,7 +182,7 @@ async def _complete(image: _Image, wanted: Mapping[str, Node], progress: Progres
 
 
 def _unknown(image: _Image) -> list[int]:
-    return [place for place, layer in enumerate(image.layers) if not is_indexed(layer.diff_id, image.store)]
+    return [place for place in range(len(image.layers)) if not image.knows(place)]
 
 
 def _size(image: _Image, places: Sequence[int]) -> int:
@@ -190,9 +201,10 @@ def _read_layer(one: _Layer, blobs: Blobs, store: Store, wanted: Mapping[Digest,
     # Closed here, in this thread, also when a file cannot be read to its end: the bytes may come from a source.
     with closing(layer_files(layer.descriptor, layer.diff_id, blobs, where=one.where, task=task)) as files:
         if wanted is None:
-            remember_index(layer.diff_id, tuple(_indexed(file, one.wanted, store) for file in files), store)
+            found = tuple(_indexed(file, one.wanted, store) for file in files)
+            remember_index(layer.diff_id, found, store, listing=one.wanted.listing)
             return
-        index = known_index(layer.diff_id, store) or ()
+        index = known_index(layer.diff_id, store, listing=one.wanted.listing) or ()
         programs = {file.entry.path: wanted[file.digest] for file in index if file.digest and file.digest in wanted}
         for file in files:
             if file.entry.path in programs and file.entry.kind == "file":
@@ -204,7 +216,10 @@ def _indexed(file: LayerFile, wanted: Wanted, store: Store) -> IndexedFile:
     if entry.kind == "file" and not file.hides:
         program = is_program(entry.path)
         is_kept = program or (wanted.is_kept(entry.path) and entry.size <= _LARGEST)
-        digest = _kept(file, store, program=program) if is_kept else _hashed(file)
+        if is_kept:
+            digest = _kept(file, store, program=program)
+        elif not wanted.listing:
+            digest = _hashed(file)
     return IndexedFile(entry=entry, hides=file.hides, mtime=file.mtime, digest=digest)
 
 
@@ -242,7 +257,7 @@ def _wanted(tree: ImageTree, shared: SharedLayers, where: str) -> tuple[dict[str
     """Return the files of *tree* that something is taken of, by path, and those that are too large."""
     found, large, room = {}, [], _MOST
     for path, node in tree.walk():
-        if node.kind != "file" or node.digest is None or not (is_program(path) or shared.wanted.is_kept(path)):
+        if node.kind != "file" or not (is_program(path) or shared.wanted.is_kept(path)):
             continue
         if not is_program(path):
             if node.size > _LARGEST:

@@ -30,11 +30,13 @@ def nothing(_path: str) -> bool:
 class Wanted:
     """Files whose contents are wanted beside those that an inventory takes, said by functions of a module.
 
-    Contents of *loaded* ones are in an image's tree, of *kept* ones in the store alone.
+    Contents of *loaded* ones are in an image's tree, of *kept* ones in the store alone. With *listing*, digests of
+    other files are not needed: what is known of a layer is kept under that name (`reprobuild.image.index`).
     """
 
     loaded: Callable[[str], bool] = nothing
     kept: Callable[[str], bool] = nothing
+    listing: str = ""
 
     def is_loaded(self, path: str) -> bool:
         """Say whether an image's tree has the contents of the file at the stored *path*."""
@@ -54,7 +56,7 @@ class SharedLayers:
     def __init__(self, store: Store, wanted: Wanted = Wanted(), *, processes: bool = False) -> None:
         self.wanted = wanted
         self.processes = processes
-        self._layers = ChosenLayers(self._matters, store)
+        self._layers = ChosenLayers(self._matters, store, listing=wanted.listing)
         self._choosing = Lock()
         self._turns: dict[Digest, Lock] = {}
 
