@@ -18,8 +18,8 @@ from reprobuild.store import Store
 
 __all__ = ["ChosenLayers"]
 
-_HIDES = 7
-"""The place in a row of what it hides."""
+_HIDES, _DIGEST = 7, 9
+"""The places in a row of what it hides, and of a file's digest."""
 _ROOM = 80_000
 """Rows that are remembered, of all layers together: about 60 MB."""
 
@@ -40,12 +40,22 @@ class _Chosen:
 class ChosenLayers:
     """Layers of which only the files that *wanted* says, by their paths, matter. For one thread at a time.
 
-    Listings of the name *listing* are as good as indexes.
+    Listings of the name *listing* are as good as indexes. A file that has no digest in them was not asked for when they
+    were made: of those, *nameless* says which matter all the same.
     """
 
-    def __init__(self, wanted: Callable[[str], bool], store: Store, *, listing: str = "", room: int = _ROOM) -> None:
+    def __init__(
+        self,
+        wanted: Callable[[str], bool],
+        store: Store,
+        *,
+        listing: str = "",
+        nameless: Callable[[str], bool] | None = None,
+        room: int = _ROOM,
+    ) -> None:
         self._listing = listing
         self._wanted = wanted
+        self._nameless = nameless or wanted
         self._store = store
         self._room = room
         self._known: OrderedDict[Digest, _Chosen] = OrderedDict()
@@ -70,7 +80,7 @@ class ChosenLayers:
         if (known := self._known.get(layer.diff_id)) is not None:
             self._known.move_to_end(layer.diff_id)
             return known
-        made = _choose(self._rows(layer, where), self._wanted)
+        made = _choose(self._rows(layer, where), self._wanted, self._nameless)
         self._known[layer.diff_id] = made
         while len(self._known) > 1 and sum(len(one.files) for one in self._known.values()) > self._room:
             self._known.popitem(last=False)
@@ -85,7 +95,7 @@ def _grown(layers: Iterable[Iterable[IndexedFile]], places: Sequence[str]) -> Im
     return tree
 
 
-def _choose(rows: Iterable[list[Any]], wanted: Callable[[str], bool]) -> _Chosen:
+def _choose(rows: Iterable[list[Any]], wanted: Callable[[str], bool], nameless: Callable[[str], bool]) -> _Chosen:
     files, folders, rest, is_whole = [], {""}, array("q"), False
     others = set[int]()
     for row in rows:
@@ -95,9 +105,11 @@ def _choose(rows: Iterable[list[Any]], wanted: Callable[[str], bool]) -> _Chosen
             continue
         is_file = kind in {"file", "hardlink"}
         folder = path.rpartition("/")[0]
-        if is_file and folder in folders and not wanted(path):
-            rest.append(hash(path))
-            continue
+        if is_file and folder in folders:
+            matters = nameless if row[_DIGEST] is None and kind == "file" else wanted
+            if not matters(path):
+                rest.append(hash(path))
+                continue
         # A folder that the layer does not list itself is there because of the first file in it.
         is_whole = is_whole or kind == "hardlink"
         files.append(row_file(row))

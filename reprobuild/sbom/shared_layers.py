@@ -56,7 +56,8 @@ class SharedLayers:
     def __init__(self, store: Store, wanted: Wanted = Wanted(), *, processes: bool = False) -> None:
         self.wanted = wanted
         self.processes = processes
-        self._layers = ChosenLayers(self._matters, store, listing=wanted.listing)
+        nameless = _is_there if wanted.listing else None
+        self._layers = ChosenLayers(self._matters, store, listing=wanted.listing, nameless=nameless)
         self._choosing = Lock()
         self._turns: dict[Digest, Lock] = {}
 
@@ -72,6 +73,9 @@ class SharedLayers:
             return await to_thread.run_sync(lambda: self._layers.tree(layers, where=where))
 
     def _matters(self, path: str) -> bool:
-        if self.wanted.is_kept(path) or is_program(path):
-            return True
-        return path.rpartition("/")[2].startswith(("os.py", "ld")) and _THERE.fullmatch(path) is not None
+        return self.wanted.is_kept(path) or is_program(path) or _is_there(path)
+
+
+def _is_there(path: str) -> bool:
+    """Say whether it matters that there is a file at *path*, whatever is in it."""
+    return path.rpartition("/")[2].startswith(("os.py", "ld")) and _THERE.fullmatch(path) is not None

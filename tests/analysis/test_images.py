@@ -16,6 +16,7 @@ from reprobuild.builder.tar import END
 from reprobuild.builder.tree import Entry
 from reprobuild.canonical import Digest
 from reprobuild.errors import MachineError, SpecificationError
+from reprobuild.image.index import known_index
 from reprobuild.oci.types import CONFIG, INDEX, MANIFEST, Descriptor, ImageConfig, Index, Manifest, Platform
 from reprobuild.progress import Silent
 from reprobuild.store import Store
@@ -248,6 +249,25 @@ async def test_a_machine_that_fails_ends_it(shelf: Shelf) -> None:
     reading = ImageReading(opened=opened, store=shelf.store, progress=Silent())
     with pytest.raises(MachineError):
         await image_fleet([Subject(connector="x", reference="x")], reading, Silent())
+
+
+async def test_a_hard_link_to_what_has_another_name_is_read(shelf: Shelf) -> None:
+    content = b'PRETTY_NAME="Linked"\n'
+    release = Entry(path="etc/os-release", kind="hardlink", target="opt/release")
+    shelf.put("x:1", [layer([file("opt/release", content), (release, b"")])])
+    shelf.put("y:1", [layer([file("opt/release", content)]), layer([file("a", b"b")])])
+    x, y = (await shelf.fleet("x:1", "y:1")).images
+    assert (x.system, y.system) == ("Linked", "")
+    assert x.layers[0].causes == y.layers[0].causes
+
+
+async def test_an_analysis_leaves_no_index_without_digests(shelf: Shelf) -> None:
+    one = layer([file("a", b"b"), RELEASE])
+    shelf.put("x:1", [one])
+    await shelf.fleet("x:1")
+    assert known_index(one.diff_id, shelf.store) is None
+    listed = known_index(one.diff_id, shelf.store, listing="analysis") or ()
+    assert {file.entry.path: file.digest is None for file in listed} == {"a": True, "etc/os-release": False}
 
 
 async def test_platforms(shelf: Shelf) -> None:

@@ -22,6 +22,7 @@ import bench_report  # noqa: E402
 from bench_case import Built, Case, Result, Scenario, contest  # noqa: E402
 from bench_context import image_name, make_context  # noqa: E402
 from bench_diff import DiffResult, measure_diff  # noqa: E402
+from bench_memory import watched  # noqa: E402
 from bench_size import Export, Size, size_of  # noqa: E402
 from bench_stopwatch import Sample, said, timed  # noqa: E402
 
@@ -230,3 +231,11 @@ def test_no_rounds_are_a_usage_error(capsys: pytest.CaptureFixture[str]) -> None
         bench.main(["--runs", "0"])
     assert caught.value.code == 2
     assert "--runs" in capsys.readouterr().err
+
+
+def test_the_memory_of_all_processes_counts(tmp_path: Path) -> None:
+    inner = "import time; held = bytearray(60_000_000); time.sleep(1)"
+    outer = f"import subprocess, sys; held = bytearray(60_000_000); subprocess.run([sys.executable, '-c', {inner!r}])"
+    with watched() as memory:
+        timed([sys.executable, "-c", outer], tmp_path / "log")
+    assert 120_000_000 < memory.most < 220_000_000
