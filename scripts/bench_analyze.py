@@ -19,9 +19,6 @@ from bench_stopwatch import Sample, timed
 
 from reprobuild.analysis.report_json import read_fleet
 from reprobuild.errors import ReprobuildError
-from reprobuild.lock_files import find_lock
-from reprobuild.lock_writer import write_connector_lock
-from reprobuild.lockfile import lock_path
 from reprobuild.store import replace_file
 
 __all__ = ["main"]
@@ -80,7 +77,6 @@ def measure(bench: Bench, count: int) -> Findings:
     scratch = bench.scratch
     bench.fetch(count)
     folder = make_fleet(ROOT, scratch / "fleet", count)
-    _leave_out_shared_folders(folder)
     _reprobuild(bench, folder, bench.fetched, "build", "--all", "--platform", PLATFORM, "--offline")
     with registry(scratch / "registry") as one:
         words = ("push", "--all", "--platform", PLATFORM, "--unrecorded", f"{one.host}/fleet/")
@@ -101,14 +97,6 @@ def measure(bench: Bench, count: int) -> Findings:
         )
         theirs = _docker(scratch, references)
     return Findings(fleet=fleet, ours=ours, again=again, fetches=sum(counts), most_fetches=max(counts), theirs=theirs)
-
-
-def _leave_out_shared_folders(folder: Path) -> None:
-    """Leave out what shares the folder ``google``: Docker takes no layer that lists a folder twice."""
-    for name, lock in find_lock(folder).lock.connectors.items():
-        packages = tuple(one for one in lock.packages if not one.name.startswith(("google", "protobuf", "proto-plus")))
-        text = write_connector_lock(replace(lock, packages=packages))
-        (folder / lock_path(name)).write_text(text, encoding="utf-8")
 
 
 def _analyze(bench: Bench, store: Path) -> Sample:
