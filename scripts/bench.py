@@ -2,9 +2,7 @@
 
 import argparse
 import shutil
-import signal
 import sys
-import tempfile
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -16,13 +14,13 @@ from bench_context import Context, make_context
 from bench_diff import DiffResult, measure_diff
 from bench_dockerd import daemon, unmount_below
 from bench_machine import facts
+from bench_page import add_output, write_page
 from bench_report import Findings, markdown
 from bench_reprobuild import Reprobuild, make_workspace
 from bench_size import Export, size_of
 from bench_substituter import measure_substituter, substituter_section
 
-from reprobuild.errors import ContentError, ReprobuildError
-from reprobuild.store import replace_file
+from reprobuild.errors import ContentError
 
 __all__ = ["main"]
 
@@ -129,26 +127,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--runs", type=int, default=5, metavar="N", help="rounds of all cases (default: 5)")
     help_ = "measure only these beside reprobuild (default: both)"
     parser.add_argument("--against", nargs="*", choices=OTHERS, default=OTHERS, help=help_)
-    help_ = "where the page goes (default: docs/benchmarks.md)"
-    parser.add_argument("--output", "-o", type=Path, default=PAGE, metavar="FILE", help=help_)
+    add_output(parser, PAGE)
     options = parser.parse_args(argv)
     if options.runs < 1:
         parser.error("--runs: at least 1")
-    # Whoever ends us, a daemon of ours must not stay behind.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        # The path is short because a socket's must be.
-        with tempfile.TemporaryDirectory(prefix="bench-", ignore_cleanup_errors=True) as name:
-            page = markdown(measure(Path(name).resolve(), options.runs, options.against))
-    except ReprobuildError as error:
-        print(f"error: {error}" + (f"\nhint: {error.hint}" if error.hint else ""), file=sys.stderr)
-        return error.exit_code
-    except KeyboardInterrupt:
-        print("error: interrupted; nothing was written", file=sys.stderr)
-        return 130
-    print(page)
-    replace_file(options.output, page.encode())
-    return 0
+    return write_page(options.output, lambda scratch: markdown(measure(scratch, options.runs, options.against)))
 
 
 if __name__ == "__main__":

@@ -1,11 +1,10 @@
 """Measure `reprobuild analyze images` beside docker, which pulls and runs each image; see scripts/bench --analyze."""
 
 import argparse
-import signal
 import sys
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from bench_dockerd import daemon
@@ -13,13 +12,12 @@ from bench_fleet import connector_name, make_fleet
 from bench_fleet_run import BASE, PLATFORM, ROOT, Bench
 from bench_machine import facts
 from bench_memory import watched
+from bench_page import add_output, write_page
 from bench_registry import registry
 from bench_report import table
 from bench_stopwatch import Sample, timed
 
 from reprobuild.analysis.report_json import read_fleet
-from reprobuild.errors import ReprobuildError
-from reprobuild.store import replace_file
 
 __all__ = ["main"]
 
@@ -169,26 +167,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line."""
     parser = argparse.ArgumentParser(prog="scripts/bench --analyze", description=__doc__)
     parser.add_argument("--images", type=int, default=47, metavar="N", help="images (default: 47)")
-    help_ = "where the page goes (default: docs/benchmarks-analyze.md)"
-    parser.add_argument("--output", "-o", type=Path, default=PAGE, metavar="FILE", help=help_)
+    add_output(parser, PAGE)
     options = parser.parse_args(argv)
-    # Whoever ends us, a daemon of ours must not stay behind.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        # The path is short because a socket's must be.
-        with tempfile.TemporaryDirectory(prefix="bench-", ignore_cleanup_errors=True) as name:
-            bench = Bench(scratch=Path(name).resolve())
-            said = facts(bench.scratch)
-            text = page(said, measure(bench, options.images))
-    except ReprobuildError as error:
-        print(f"error: {error}" + (f"\nhint: {error.hint}" if error.hint else ""), file=sys.stderr)
-        return error.exit_code
-    except KeyboardInterrupt:
-        print("error: interrupted; nothing was written", file=sys.stderr)
-        return 130
-    print(text)
-    replace_file(options.output, text.encode())
-    return 0
+    return write_page(options.output, partial(_measured, options.images))
+
+
+def _measured(count: int, scratch: Path) -> str:
+    said = facts(scratch)
+    return page(said, measure(Bench(scratch=scratch), count))
 
 
 if __name__ == "__main__":

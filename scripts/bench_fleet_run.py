@@ -4,9 +4,7 @@ import argparse
 import json
 import os
 import shutil
-import signal
 import sys
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,13 +14,13 @@ from bench_fleet import changed_wheel, connector_name, make_fleet, renew
 from bench_fleet_buildkit import make_context
 from bench_fleet_report import Comparison, Fleet, Step, page
 from bench_machine import facts
+from bench_page import add_output, write_page
 from bench_stopwatch import Sample, said, timed
 
-from reprobuild.errors import ReprobuildError
 from reprobuild.lock_files import find_lock
 from reprobuild.oci.types import parse_platform
 from reprobuild.selection import selected
-from reprobuild.store import Store, replace_file
+from reprobuild.store import Store
 from reprobuild.target import Target
 
 __all__ = ["main"]
@@ -127,28 +125,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     help_ = "connectors of each fleet (default: 1 30 300)"
     parser.add_argument("--connectors", type=int, nargs="+", default=(1, 30, 300), metavar="N", help=help_)
     parser.add_argument("--alone", action="store_true", help="leave BuildKit out")
-    help_ = "where the page goes (default: docs/benchmarks-fleet.md)"
-    parser.add_argument("--output", "-o", type=Path, default=PAGE, metavar="FILE", help=help_)
+    add_output(parser, PAGE)
     options = parser.parse_args(argv)
-    # Whoever ends us, a daemon of ours must not stay behind.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        # The path is short because a socket's must be.
-        with tempfile.TemporaryDirectory(prefix="bench-", ignore_cleanup_errors=True) as name:
-            bench = Bench(scratch=Path(name).resolve())
-            said_ = facts(bench.scratch)
-            bench.fetch(max(*options.connectors, COMPARED))
-            fleets = [bench.fleet(count) for count in sorted(options.connectors)]
-            text = page(said_, fleets, None if options.alone else bench.compare())
-    except ReprobuildError as error:
-        print(f"error: {error}" + (f"\nhint: {error.hint}" if error.hint else ""), file=sys.stderr)
-        return error.exit_code
-    except KeyboardInterrupt:
-        print("error: interrupted; nothing was written", file=sys.stderr)
-        return 130
-    print(text)
-    replace_file(options.output, text.encode())
-    return 0
+    return write_page(options.output, lambda scratch: _measured(scratch, options.connectors, alone=options.alone))
+
+
+def _measured(scratch: Path, connectors: Sequence[int], *, alone: bool) -> str:
+    bench, said_ = Bench(scratch=scratch), facts(scratch)
+    bench.fetch(max(*connectors, COMPARED))
+    fleets = [bench.fleet(count) for count in sorted(connectors)]
+    return page(said_, fleets, None if alone else bench.compare())
 
 
 if __name__ == "__main__":
