@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -85,20 +86,22 @@ class Reprobuild:
         self._build(CONNECTOR, self.warm)
 
     def cases(self) -> list[Case]:
-        """Return the scenarios."""
+        """Return the scenarios that others have, too."""
+        steps = ((Scenario.COLD, self._cold), (Scenario.NOOP, self._noop), (Scenario.FURTHER, self._further))
+        return [self._case(*step) for step in steps]
+
+    def hook_cases(self) -> list[Case]:
+        """Return the scenarios with hooks, and one without."""
         steps = (
-            (Scenario.COLD, self._cold),
-            (Scenario.NOOP, self._noop),
-            (Scenario.FURTHER, self._further),
             (Scenario.WITHOUT_HOOK, partial(self._from_fetched, Scenario.WITHOUT_HOOK)),
             (Scenario.HOOK, partial(self._from_fetched, Scenario.HOOK)),
             (Scenario.HOOK_NOOP, self._hook_noop),
             (Scenario.HOOK_AFTER, partial(self._from_fetched, Scenario.HOOK_AFTER)),
         )
-        return [
-            Case(tool=self.name, scenario=scenario, run=run, built=partial(self._built, scenario))
-            for scenario, run in steps
-        ]
+        return [self._case(*step) for step in steps]
+
+    def _case(self, scenario: Scenario, run: Callable[[int], Sample]) -> Case:
+        return Case(tool=self.name, scenario=scenario, run=run, built=partial(self._built, scenario))
 
     def export(self, folder: Path) -> Sample:
         """Write the image to *folder* as an image layout."""
