@@ -5,7 +5,6 @@ import multiprocessing
 import random
 import shutil
 import signal
-import time
 from collections.abc import Iterator
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
@@ -70,11 +69,8 @@ def digests(output: str) -> Any:
 
 
 def test_a_hundred_rounds_of_building_collecting_and_killing(shared: Project, commands: Commands) -> None:
-    start = time.monotonic()
     expected = digests(commands.must(*BUILD))
-    # Anywhere in a command, on a machine of any speed and load.
-    longest = min(1.0, time.monotonic() - start)
-    chance, killed = random.Random(5), 0
+    chance, killed, longest = random.Random(5), 0, 0.5
     for number in range(ROUNDS):
         if number % 3 == 0:
             # Then nothing is needed: base images and wheels go, too, and come back from where the lock found them.
@@ -85,13 +81,15 @@ def test_a_hundred_rounds_of_building_collecting_and_killing(shared: Project, co
         running[victim][0].kill()
         for place, (process, output) in enumerate(running):
             process.join(_PATIENCE)
-            killed += process.exitcode == -signal.SIGKILL
             said = output.read_text() if output.exists() else ""
             if place != victim:
                 assert process.exitcode == 0, f"round {number}: {said}"
             if process.exitcode == 0 and said.startswith("{"):
                 assert digests(said) == expected, f"round {number}"
         check_blobs(shared.store.root)
+        # Anywhere in a command, on a machine of any speed and load: two victims of three are still at work.
+        was_killed = running[victim][0].exitcode == -signal.SIGKILL
+        killed, longest = killed + was_killed, longest * (1.2 if was_killed else 0.7)
     assert killed >= ROUNDS // 4, "most commands had ended before they could be killed"
     commands.must("store", "verify")
     assert digests(commands.must(*BUILD)) == expected
