@@ -66,7 +66,7 @@ class ImageReading:
         self._given = tuple(dict.fromkeys(bases))
         wanted = Wanted(loaded=is_localtime, kept=is_listing, listing=_LISTING)
         self._shared = SharedLayers(store, wanted, processes=True)
-        self._sizes = LayerSizes(store, listing=_LISTING)
+        self._sizes = LayerSizes(store, self._shared.rows)
         self._missing: dict[str, Missing] = {}
         self._bases: dict[tuple[str, str], Base | None] = {}
         self._turns: dict[tuple[str, str], anyio.Lock] = {}

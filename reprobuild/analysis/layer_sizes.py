@@ -7,7 +7,8 @@ from reprobuild.analysis.facts import Cause, LayerSize
 from reprobuild.analysis.owned_paths import has_rpm, is_listing, listed_by_apk, listed_by_dpkg
 from reprobuild.analysis.sizes import Counted, Owners, causes_of, counted, instructions_of, total_of
 from reprobuild.canonical import Digest
-from reprobuild.image.index import RootLayer, index_rows
+from reprobuild.image.index import RootLayer
+from reprobuild.image.recent_rows import RecentRows
 from reprobuild.image.tree import ImageTree
 from reprobuild.sbom.inventory import ReadImage
 from reprobuild.store import Store
@@ -20,14 +21,11 @@ _MOST = 4
 
 
 class LayerSizes:
-    """What the layers of images in *store* are made of; what bases share is counted once.
+    """What the layers of images in *store* are made of, by their *rows*; what bases share is counted once."""
 
-    Listings of the name *listing* are as good as indexes.
-    """
-
-    def __init__(self, store: Store, *, listing: str = "") -> None:
+    def __init__(self, store: Store, rows: RecentRows) -> None:
         self._store = store
-        self._listing = listing
+        self._rows = rows
         self._totals: dict[Digest, int] = {}
         self._known: dict[tuple[Digest, frozenset[str], str, bool], Counted] = {}
         self._owned: OrderedDict[tuple[tuple[str, Digest], ...], frozenset[str]] = OrderedDict()
@@ -61,14 +59,14 @@ class LayerSizes:
 
     def _base(self, layer: RootLayer, where: str) -> dict[str, int]:
         if layer.diff_id not in self._totals:
-            self._totals[layer.diff_id] = total_of(index_rows(layer, self._store, where=where, listing=self._listing))
+            self._totals[layer.diff_id] = total_of(self._rows.of(layer, where=where))
         total = self._totals[layer.diff_id]
         return {Cause.BASE: total} if total else {}
 
     def _counted(self, layer: RootLayer, owners: Owners, where: str) -> Counted:
         key = layer.diff_id, owners.packages, owners.workdir, owners.is_rpm
         if key not in self._known:
-            self._known[key] = counted(index_rows(layer, self._store, where=where, listing=self._listing), owners)
+            self._known[key] = counted(self._rows.of(layer, where=where), owners)
         return self._known[key]
 
     def _listed(self, tree: ImageTree) -> frozenset[str]:

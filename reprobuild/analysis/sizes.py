@@ -24,6 +24,7 @@ _RPM = ("usr/bin/", "usr/lib", "usr/sbin/", "usr/share/", "usr/include/", "etc/"
 _LIBRARY = re.compile(r"usr/local/(?:lib|lib64|include)/(?:python3|libpython3|pkgconfig)")
 """A Python that was built from source."""
 _SITE = re.compile(r"(?:.*/)?(?:site|dist)-packages/(?P<top>[^/]+)")
+_PACKAGES = "-packages/"
 _NAME = re.compile(r"[-_.]+")
 
 
@@ -57,10 +58,11 @@ def counted(rows: Iterable[Sequence[Any]], owners: Owners) -> Counted:
     places = tuple(f"{place.strip('/')}/" for place in (owners.workdir, "airbyte") if place.strip("/"))
     for row in rows:
         if row[_KIND] == "file" and not row[_HIDES] and row[_SIZE]:
-            cause = _cause(row[_PATH], owners, places)
+            top = _top(row[_PATH])
+            cause = _cause(row[_PATH], owners, places, is_distribution=top is not None)
             causes[cause] = causes.get(cause, 0) + row[_SIZE]
-            if cause == Cause.DEPENDENCIES and (site := _SITE.match(row[_PATH])) is not None:
-                distributions[site["top"]] = distributions.get(site["top"], 0) + row[_SIZE]
+            if top is not None and cause == Cause.DEPENDENCIES:
+                distributions[top] = distributions.get(top, 0) + row[_SIZE]
     return Counted(causes=causes, distributions=distributions)
 
 
@@ -90,10 +92,22 @@ def instructions_of(history: Iterable[Mapping[str, Any]], count: int) -> list[st
     return said if len(said) == count else [""] * count
 
 
-def _cause(path: str, owners: Owners, places: tuple[str, ...]) -> str:
+def _top(path: str) -> str | None:
+    """Return the name right below the folder of distributions that *path* is in; None if it is in none."""
+    end = path.rfind(_PACKAGES)
+    if end < 0:
+        return None
+    top = path[end + len(_PACKAGES) :].partition("/")[0]
+    if top and path[:end].rpartition("/")[2] in {"site", "dist"}:
+        return top
+    found = _SITE.match(path)
+    return found["top"] if found is not None else None
+
+
+def _cause(path: str, owners: Owners, places: tuple[str, ...], *, is_distribution: bool) -> str:
     if path.endswith((".pyc", ".pyo")):
         return Cause.BYTECODE
-    if "-packages/" in path and _SITE.match(path):
+    if is_distribution:
         return Cause.OS if plain_path(path) in owners.packages else Cause.DEPENDENCIES
     if path.startswith(_SYSTEM) or plain_path(path) in owners.packages:
         return Cause.OS

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from reprobuild.canonical import Digest
-from reprobuild.image.index import IndexedFile, RootLayer, grow, index_rows, row_file
+from reprobuild.image.index import IndexedFile, RootLayer, grow, row_file
+from reprobuild.image.recent_rows import RecentRows
 from reprobuild.image.tree import ImageTree
-from reprobuild.store import Store
 
 __all__ = ["ChosenLayers"]
 
@@ -40,23 +40,21 @@ class _Chosen:
 class ChosenLayers:
     """Layers of which only the files that *wanted* says, by their paths, matter. For one thread at a time.
 
-    Listings of the name *listing* are as good as indexes. A file that has no digest in them was not asked for when they
+    *rows* reads indexes, or listings that are as good. A file that has no digest in them was not asked for when they
     were made: of those, *nameless* says which matter all the same.
     """
 
     def __init__(
         self,
         wanted: Callable[[str], bool],
-        store: Store,
+        rows: RecentRows,
         *,
-        listing: str = "",
         nameless: Callable[[str], bool] | None = None,
         room: int = _ROOM,
     ) -> None:
-        self._listing = listing
         self._wanted = wanted
         self._nameless = nameless or wanted
-        self._store = store
+        self._rows = rows
         self._room = room
         self._known: OrderedDict[Digest, _Chosen] = OrderedDict()
 
@@ -70,17 +68,14 @@ class ChosenLayers:
         folders = frozenset().union(*(one.folders for one in chosen))
         if any(one.is_whole or not folders.isdisjoint(one.rest) for one in chosen):
             pairs = zip(layers, places, strict=True)
-            return _grown([map(row_file, self._rows(layer, place)) for layer, place in pairs], places)
+            return _grown([map(row_file, self._rows.of(layer, where=place)) for layer, place in pairs], places)
         return _grown([one.files for one in chosen], places)
-
-    def _rows(self, layer: RootLayer, where: str) -> list[list[Any]]:
-        return index_rows(layer, self._store, where=where, listing=self._listing)
 
     def _chosen(self, layer: RootLayer, where: str) -> _Chosen:
         if (known := self._known.get(layer.diff_id)) is not None:
             self._known.move_to_end(layer.diff_id)
             return known
-        made = _choose(self._rows(layer, where), self._wanted, self._nameless)
+        made = _choose(self._rows.of(layer, where=where), self._wanted, self._nameless)
         self._known[layer.diff_id] = made
         while len(self._known) > 1 and sum(len(one.files) for one in self._known.values()) > self._room:
             self._known.popitem(last=False)

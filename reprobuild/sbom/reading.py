@@ -5,6 +5,7 @@ themselves: an image that was read before is not read again, and one that shares
 Images may be read at the same time: what they share is read by one of them, and the others wait for it.
 """
 
+import gc
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
@@ -14,7 +15,7 @@ from pathlib import Path
 
 from anyio import to_process, to_thread
 
-from reprobuild.canonical import Digest
+from reprobuild.canonical import Digest, digest_of
 from reprobuild.errors import ContentError
 from reprobuild.gathering import gathered
 from reprobuild.image.elf import scan
@@ -40,6 +41,8 @@ _READERS = 2
 """Layers of one image that are read at a time."""
 _LARGEST = 128 * 1024**2
 """Bytes of a file whose contents are wanted; the largest are databases of rpm."""
+_SMALL = 64 * 1024
+"""Bytes of a file that is held in memory."""
 _LARGE = 1024**2
 """Compressed bytes of a layer from which on a process of its own pays."""
 _MOST = 512 * 1024**2
@@ -191,6 +194,8 @@ def _size(image: _Image, places: Sequence[int]) -> int:
 
 def _read_alone(layer: _Layer, root: str) -> None:
     """Read *layer*, which is in the store at *root*: what a process does that has nothing else to do."""
+    # As in the process that started it: nearly all that is made here stays until the layer is read.
+    gc.disable()
     store = Store(Path(root))
     _read_layer(layer, store, store, None, Silent())
 
@@ -232,6 +237,14 @@ def _hashed(file: LayerFile) -> Digest:
 
 def _kept(file: LayerFile, store: Store, *, program: bool) -> Digest:
     """Have in *store* what an inventory takes of *file*, and return its digest."""
+    if not program and file.entry.size <= _SMALL:
+        data = b"".join(file.chunks())
+        # Images of a fleet have most of these in common.
+        digest = digest_of(data)
+        if not store.has(digest, len(data)):
+            with store.writer(digest, flushed=False) as writer:
+                writer.write(data)
+        return digest
     if not program:
         with store.writer(flushed=False) as writer:
             for chunk in file.chunks():
@@ -293,5 +306,6 @@ def _fill(tree: ImageTree, wanted: Mapping[str, Node], image: _Image) -> list[st
             program = known_program(node.digest, store)
             tree.place(path, replace(node, elf=program.elf if program is not None else None))
         elif image.shared.wanted.is_loaded(path):
-            tree.place(path, replace(node, content=store.read(node.digest)))
+            content = image.shared.small_content if node.size <= _SMALL else store.read
+            tree.place(path, replace(node, content=content(node.digest)))
     return lost

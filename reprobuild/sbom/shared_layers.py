@@ -4,12 +4,14 @@ import re
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 
 from anyio import Lock, to_thread
 
 from reprobuild.canonical import Digest
 from reprobuild.image.chosen_tree import ChosenLayers
 from reprobuild.image.index import RootLayer
+from reprobuild.image.recent_rows import RecentRows
 from reprobuild.image.tree import ImageTree
 from reprobuild.resolver.interpreter import is_program
 from reprobuild.sbom.contents import is_wanted
@@ -51,13 +53,16 @@ class SharedLayers:
     """Layers of images whose contents go into *store*, for one event loop.
 
     With *processes* large layers that are in the store are read by processes of their own, one for each processor.
+    ``rows`` has what is in layers, ``small_content`` reads small files; both keep what was asked for last.
     """
 
     def __init__(self, store: Store, wanted: Wanted = Wanted(), *, processes: bool = False) -> None:
         self.wanted = wanted
         self.processes = processes
         nameless = _is_there if wanted.listing else None
-        self._layers = ChosenLayers(self._matters, store, listing=wanted.listing, nameless=nameless)
+        self.rows = RecentRows(store, listing=wanted.listing)
+        self.small_content = lru_cache(maxsize=512)(store.read)
+        self._layers = ChosenLayers(self._matters, self.rows, nameless=nameless)
         self._choosing = Lock()
         self._turns: dict[Digest, Lock] = {}
 

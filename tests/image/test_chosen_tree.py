@@ -11,6 +11,7 @@ from reprobuild.canonical import digest_of
 from reprobuild.errors import ContentError
 from reprobuild.image.chosen_tree import ChosenLayers
 from reprobuild.image.index import IndexedFile, tree_of
+from reprobuild.image.recent_rows import RecentRows
 from reprobuild.store import Store
 from tests.image.test_partial_tree import PATHS, files, remembered
 
@@ -30,7 +31,7 @@ def test_files_that_matter_folders_and_links_are_as_in_the_whole_tree(
             whole = tree_of(found, store, where="test")
         except ContentError:
             return  # a hard link to nothing, which reading the layer says
-        chosen = ChosenLayers(lambda path: path in wanted, store, room=room)
+        chosen = ChosenLayers(lambda path: path in wanted, RecentRows(store), room=room)
         for _ in range(2):
             part = chosen.tree(found, where="test")
             for path, node in whole.walk():
@@ -45,5 +46,5 @@ def test_a_file_that_does_not_matter_is_left_out(store: Store) -> None:
         IndexedFile(entry=Entry(path="a", kind="directory")),
         *(IndexedFile(entry=Entry(path=f"a/{name}"), digest=digest) for name in "xyz"),
     ]
-    part = ChosenLayers(lambda path: path == "a/y", store).tree(remembered([entries], store), where="test")
+    part = ChosenLayers(lambda path: path == "a/y", RecentRows(store)).tree(remembered([entries], store), where="test")
     assert [path for path, _ in part.walk()] == ["", "a", "a/y"]
