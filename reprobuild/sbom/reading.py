@@ -5,31 +5,27 @@ themselves: an image that was read before is not read again, and one that shares
 Images may be read at the same time: what they share is read by one of them, and the others wait for it.
 """
 
-import gc
-import hashlib
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from pathlib import Path
 
 from anyio import to_process, to_thread
 
-from reprobuild.canonical import Digest, digest_of
+from reprobuild.canonical import Digest
 from reprobuild.errors import ContentError
 from reprobuild.gathering import gathered
-from reprobuild.image.elf import scan
-from reprobuild.image.index import IndexedFile, RootLayer, is_indexed, known_index, remember_index, tree_of
-from reprobuild.image.layer_files import Blobs, LayerFile, layer_files
+from reprobuild.image.index import RootLayer, is_indexed, tree_of
+from reprobuild.image.layer_files import Blobs
 from reprobuild.image.tree import ImageTree, Node
 from reprobuild.oci.open import copy_blob
 from reprobuild.oci.source import read
 from reprobuild.oci.types import Descriptor, ImageConfig, Manifest, parse_config, parse_manifest
-from reprobuild.progress import Progress, Silent, Task
+from reprobuild.progress import Progress, Task
 from reprobuild.resolver.interpreter import is_program
 from reprobuild.sbom.inventory import ReadImage
-from reprobuild.sbom.program import known_program, remember_program
-from reprobuild.sbom.shared_layers import SharedLayers, Wanted
+from reprobuild.sbom.layer_reading import LARGEST, SMALL, WantedLayer, read_alone, read_layer
+from reprobuild.sbom.program import known_program
+from reprobuild.sbom.shared_layers import SharedLayers
 from reprobuild.store import Store
 from reprobuild.verify.reading import Origin
 from reprobuild.verify.streamed import Streamed, Ticking
@@ -39,10 +35,6 @@ __all__ = ["has_layers", "read_image"]
 _DOWNLOADS = 4
 _READERS = 2
 """Layers of one image that are read at a time."""
-_LARGEST = 128 * 1024**2
-"""Bytes of a file whose contents are wanted; the largest are databases of rpm."""
-_SMALL = 64 * 1024
-"""Bytes of a file that is held in memory."""
 _LARGE = 1024**2
 """Compressed bytes of a layer from which on a process of its own pays."""
 _MOST = 512 * 1024**2
@@ -60,10 +52,10 @@ class _Image:
     shared: SharedLayers
     listing: str
 
-    def layer_at(self, place: int) -> "_Layer":
+    def layer_at(self, place: int) -> "WantedLayer":
         layer = self.layers[place]
         where = f"{self.origin.reference}, layer {place + 1} ({layer.descriptor.digest})"
-        return _Layer(layer=layer, wanted=replace(self.shared.wanted, listing=self.listing), where=where)
+        return WantedLayer(layer=layer, wanted=replace(self.shared.wanted, listing=self.listing), where=where)
 
     def knows(self, place: int) -> bool:
         """Say whether the store knows what is in the layer at *place*."""
@@ -73,15 +65,6 @@ class _Image:
         """Say whether it pays to read the layer at *place* in a process of its own, and whether one can."""
         blob = self.layers[place].descriptor
         return self.shared.processes and blob.size >= _LARGE and self.store.has(blob.digest, blob.size)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Layer:
-    """A layer to be read, the files of it whose contents are wanted, and what errors call it."""
-
-    layer: RootLayer
-    wanted: Wanted
-    where: str
 
 
 def has_layers(manifest: Descriptor, store: Store) -> bool:
@@ -152,10 +135,10 @@ async def _index_layer(image: _Image, place: int, task: Task) -> None:
         if image.knows(place):
             task.advance(_size(image, [place]))
         elif image.is_for_process(place):
-            await to_process.run_sync(_read_alone, layer, str(image.store.root), cancellable=True)
+            await to_process.run_sync(read_alone, layer, str(image.store.root), cancellable=True)
             task.advance(_size(image, [place]))
         else:
-            await to_thread.run_sync(_read_layer, layer, image.blobs, image.store, None, Ticking(task))
+            await to_thread.run_sync(read_layer, layer, image.blobs, image.store, None, Ticking(task))
 
 
 async def _fetch(image: _Image, place: int) -> None:
@@ -178,7 +161,7 @@ async def _complete(image: _Image, wanted: Mapping[str, Node], progress: Progres
             files = {digest: is_program(path) for path, digest in _missing(mine, image.store).items()}
             if files:
                 layer = image.layer_at(place)
-                await to_thread.run_sync(_read_layer, layer, image.blobs, image.store, files, Ticking(task))
+                await to_thread.run_sync(read_layer, layer, image.blobs, image.store, files, Ticking(task))
             else:
                 task.advance(_size(image, [place]))
     task.finish()
@@ -192,80 +175,6 @@ def _size(image: _Image, places: Sequence[int]) -> int:
     return sum(image.layers[place].descriptor.size for place in places)
 
 
-def _read_alone(layer: _Layer, root: str) -> None:
-    """Read *layer*, which is in the store at *root*: what a process does that has nothing else to do."""
-    # As in the process that started it: nearly all that is made here stays until the layer is read.
-    gc.disable()
-    store = Store(Path(root))
-    _read_layer(layer, store, store, None, Silent())
-
-
-def _read_layer(one: _Layer, blobs: Blobs, store: Store, wanted: Mapping[Digest, bool] | None, task: Task) -> None:
-    """Read a layer: whole, or for the files *wanted* by digest, each with whether it is a program."""
-    layer = one.layer
-    # Closed here, in this thread, also when a file cannot be read to its end: the bytes may come from a source.
-    with closing(layer_files(layer.descriptor, layer.diff_id, blobs, where=one.where, task=task)) as files:
-        if wanted is None:
-            found = tuple(_indexed(file, one.wanted, store) for file in files)
-            remember_index(layer.diff_id, found, store, listing=one.wanted.listing)
-            return
-        index = known_index(layer.diff_id, store, listing=one.wanted.listing) or ()
-        programs = {file.entry.path: wanted[file.digest] for file in index if file.digest and file.digest in wanted}
-        for file in files:
-            if file.entry.path in programs and file.entry.kind == "file":
-                _kept(file, store, program=programs[file.entry.path])
-
-
-def _indexed(file: LayerFile, wanted: Wanted, store: Store) -> IndexedFile:
-    entry, digest = file.entry, None
-    if entry.kind == "file" and not file.hides:
-        program = is_program(entry.path)
-        is_kept = program or (wanted.is_kept(entry.path) and entry.size <= _LARGEST)
-        if is_kept:
-            digest = _kept(file, store, program=program)
-        elif not wanted.listing:
-            digest = _hashed(file)
-    return IndexedFile(entry=entry, hides=file.hides, mtime=file.mtime, digest=digest)
-
-
-def _hashed(file: LayerFile) -> Digest:
-    found = hashlib.sha256()
-    for chunk in file.chunks():
-        found.update(chunk)
-    return Digest("sha256:" + found.hexdigest())
-
-
-def _kept(file: LayerFile, store: Store, *, program: bool) -> Digest:
-    """Have in *store* what an inventory takes of *file*, and return its digest."""
-    if not program and file.entry.size <= _SMALL:
-        data = b"".join(file.chunks())
-        # Images of a fleet have most of these in common.
-        digest = digest_of(data)
-        if not store.has(digest, len(data)):
-            with store.writer(digest, flushed=False) as writer:
-                writer.write(data)
-        return digest
-    if not program:
-        with store.writer(flushed=False) as writer:
-            for chunk in file.chunks():
-                writer.write(chunk)
-        return writer.digest
-    found = hashlib.sha256()
-
-    def passing() -> Iterator[bytes]:
-        for chunk in file.chunks():
-            found.update(chunk)
-            yield chunk
-
-    chunks = passing()
-    elf = scan(chunks)
-    for _ in chunks:
-        pass  # What is no program is not read to its end.
-    digest = Digest("sha256:" + found.hexdigest())
-    remember_program(digest, elf, store)
-    return digest
-
-
 def _wanted(tree: ImageTree, shared: SharedLayers, where: str) -> tuple[dict[str, Node], list[str]]:
     """Return the files of *tree* that something is taken of, by path, and those that are too large."""
     found, large, room = {}, [], _MOST
@@ -273,7 +182,7 @@ def _wanted(tree: ImageTree, shared: SharedLayers, where: str) -> tuple[dict[str
         if node.kind != "file" or not (is_program(path) or shared.wanted.is_kept(path)):
             continue
         if not is_program(path):
-            if node.size > _LARGEST:
+            if node.size > LARGEST:
                 large.append(path)
                 continue
             room -= node.size
@@ -306,6 +215,6 @@ def _fill(tree: ImageTree, wanted: Mapping[str, Node], image: _Image) -> list[st
             program = known_program(node.digest, store)
             tree.place(path, replace(node, elf=program.elf if program is not None else None))
         elif image.shared.wanted.is_loaded(path):
-            content = image.shared.small_content if node.size <= _SMALL else store.read
+            content = image.shared.small_content if node.size <= SMALL else store.read
             tree.place(path, replace(node, content=content(node.digest)))
     return lost
