@@ -21,12 +21,14 @@ class Memory:
 
 @contextmanager
 def watched() -> Iterator[Memory]:
-    """Look at the processes that this one starts in the block, several times a second; not at those before."""
+    """Look at the processes that this one starts in the block, several times a second and at its end; at no others."""
     memory, ended = Memory(), threading.Event()
     before = {*_descendants(os.getpid())}
 
     def look() -> None:
-        while not ended.wait(_SECONDS):
+        is_last = False
+        while not is_last:
+            is_last = ended.wait(_SECONDS)
             memory.most = max(memory.most, sum(_held(pid) for pid in {*_descendants(os.getpid())} - before))
 
     thread = threading.Thread(target=look)

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import subprocess
 import sys
 from collections.abc import Mapping
 from dataclasses import replace
@@ -233,9 +234,15 @@ def test_no_rounds_are_a_usage_error(capsys: pytest.CaptureFixture[str]) -> None
     assert "--runs" in capsys.readouterr().err
 
 
-def test_the_memory_of_all_processes_counts(tmp_path: Path) -> None:
-    inner = "import time; held = bytearray(60_000_000); time.sleep(1)"
+def test_the_memory_of_all_processes_counts() -> None:
+    inner = "held = bytearray(60_000_000); print('held', flush=True); input()"
     outer = f"import subprocess, sys; held = bytearray(60_000_000); subprocess.run([sys.executable, '-c', {inner!r}])"
     with watched() as memory:
-        timed([sys.executable, "-c", outer], tmp_path / "log")
+        process = subprocess.Popen(
+            [sys.executable, "-c", outer], text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        )
+        assert process.stdout is not None
+        said = process.stdout.readline()
+    process.communicate("\n")
+    assert said == "held\n"
     assert 120_000_000 < memory.most < 220_000_000
