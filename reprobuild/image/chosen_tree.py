@@ -1,8 +1,8 @@
 """What layers add up to where only some files matter: those, all folders and all links, in a part of the time.
 
 Most of an image are files whose contents nobody asks for. They are left out as far as they decide nothing: where one
-of them takes the place of what is kept, or a hard link is wanted, it is the whole tree. What is chosen of a layer is
-remembered while there is room, for the next image that has it.
+of them takes the place of what is kept, or of a folder, where a path leads through a link, or a hard link is wanted,
+it is the whole tree. What is chosen of a layer is remembered while there is room, for the next image that has it.
 """
 
 from array import array
@@ -28,11 +28,13 @@ _ROOM = 80_000
 class _Chosen:
     """Of a layer the *files* that matter, and of the rest no more than the hashes of their paths.
 
-    *folders* has the hashes of what is chosen and is no file. *is_whole* says that the rest must not be left out.
+    *folders* has the hashes of the paths of folders, listed or not, and of all that is above them; *links* those of
+    links and devices. *is_whole* says that the rest must not be left out.
     """
 
     files: Sequence[IndexedFile]
     folders: frozenset[int]
+    links: frozenset[int]
     rest: "array[int]"
     is_whole: bool
 
@@ -65,8 +67,10 @@ class ChosenLayers:
         """
         places = [f"{where}, layer {number + 1} ({layer.descriptor.digest})" for number, layer in enumerate(layers)]
         chosen = [self._chosen(layer, place) for layer, place in zip(layers, places, strict=True)]
-        folders = frozenset().union(*(one.folders for one in chosen))
-        if any(one.is_whole or not folders.isdisjoint(one.rest) for one in chosen):
+        folders = frozenset[int]().union(*(one.folders for one in chosen))
+        links = frozenset[int]().union(*(one.links for one in chosen))
+        kept = folders | links
+        if not folders.isdisjoint(links) or any(one.is_whole or not kept.isdisjoint(one.rest) for one in chosen):
             pairs = zip(layers, places, strict=True)
             return _grown([map(row_file, self._rows.of(layer, where=place)) for layer, place in pairs], places)
         return _grown([one.files for one in chosen], places)
@@ -92,7 +96,7 @@ def _grown(layers: Iterable[Iterable[IndexedFile]], places: Sequence[str]) -> Im
 
 def _choose(rows: Iterable[list[Any]], wanted: Callable[[str], bool], nameless: Callable[[str], bool]) -> _Chosen:
     files, folders, rest, is_whole = [], {""}, array("q"), False
-    others = set[int]()
+    kept, links = set[int](), set[int]()
     for row in rows:
         path, kind = row[0], row[1]
         if row[_HIDES]:
@@ -109,10 +113,13 @@ def _choose(rows: Iterable[list[Any]], wanted: Callable[[str], bool], nameless: 
         is_whole = is_whole or kind == "hardlink"
         files.append(row_file(row))
         folders.add(folder)
-        if not is_file:
+        if kind == "directory":
             folders.add(path)
-            others.add(hash(path))
-    return _Chosen(tuple(files), frozenset(others | set(map(hash, _above(folders)))), rest, is_whole)
+        else:
+            (kept if is_file else links).add(hash(path))
+    above = frozenset(map(hash, _above(folders)))
+    # A folder whose place something took is there again because of the next file in it, which was left out.
+    return _Chosen(tuple(files), above, frozenset(links), rest, is_whole or not above.isdisjoint(kept))
 
 
 def _above(folders: set[str]) -> set[str]:

@@ -46,20 +46,24 @@ def _few(layers: Sequence[Sequence[list[Any]]], names: set[str]) -> list[list[In
     """Return of each layer's rows the files that matter for paths of *names*; None if names do not tell."""
     kept, folders, others = [], {""}, set[str]()
     for rows in layers:
-        chosen = []
+        # What a layer below has made may be hidden again: each starts anew.
+        chosen, made = [], {""}
         for row in rows:
             path, kind = row[0], row[1]
             folder, _, name = path.rpartition("/")
-            if kind == "directory" or row[_HIDES]:
+            if row[_HIDES]:
                 folders.add(path)
-            elif kind == "hardlink" and (name in names or folder not in folders):
+            elif kind == "directory":
+                made.add(path)
+            elif kind == "hardlink" and (name in names or folder not in made):
                 return None
             else:
                 others.add(path)
-            if name in names or kind not in {"file", "hardlink"} or row[_HIDES] or folder not in folders:
+            if name in names or kind not in {"file", "hardlink"} or row[_HIDES] or folder not in made:
                 chosen.append(row_file(row))
-                folders.add(folder)
+                made.add(folder)
         kept.append(chosen)
+        folders |= made
     above = {folder[:end] for folder in folders for end in _ends(folder)}
     return None if above & others else kept
 

@@ -12,10 +12,11 @@ from tests.endtoend.workspace import CONNECTOR, REPOSITORY, Built, Workspace
 AMD64 = ("--platform", "linux/amd64")
 
 FAULTS: dict[str, tuple[str, str, str, str, str]] = {
+    # By the day, which is the same all through a build: two wheels that share a folder have to agree about it.
     "modification times": (
         "builder/tar.py",
         'b"%011o\\0" % _field(epoch, _OCTAL_12),',
-        'b"%011o\\0" % int(__import__("time").time()),',
+        'b"%011o\\0" % (int(__import__("time").time()) // 86_400),',
         "differs",
         "mtime only",
     ),
