@@ -14,7 +14,7 @@ from reprobuild.engines.flavour import Flavour
 from reprobuild.engines.layer_directory import LayerDirectory
 from reprobuild.engines.layer_places import Below
 from reprobuild.engines.needs import Needs, remember_needs
-from reprobuild.image.index import RootLayer, known_index, remember_index
+from reprobuild.image.index import RootLayer, is_indexed, remember_index
 from reprobuild.image.layer_files import layer_files
 from reprobuild.image.tree import Node
 from reprobuild.store import Store
@@ -66,7 +66,7 @@ def fill_directory(
     root.chmod(0o755)
     directory = LayerDirectory(root, flavour, below, copy, where)
     files = directory.fill(layer_files(layer.descriptor, layer.diff_id, store, where=where))
-    if known_index(layer.diff_id, store) is None:
+    if not is_indexed(layer.diff_id, store):
         remember_index(layer.diff_id, files, store)
     return frozenset(directory.left_out)
 

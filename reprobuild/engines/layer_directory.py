@@ -68,8 +68,9 @@ class LayerDirectory:
 
     def _folder(self, path: str, node: Node) -> None:
         """Make a folder that the layer leaves out, as it is below."""
-        self._clear(path)
-        Path(self._path(path)).mkdir()
+        if self._places.own(path) is not None:
+            self._clear(path)
+        os.mkdir(self._path(path))  # noqa: PTH102 - a Path for each folder takes longer than the folder
         entry = Entry(path=path, kind="directory", mode=node.mode, uid=node.uid, gid=node.gid, xattrs=node.xattrs)
         self._places.put(path, Place(kind="directory"))
         self.left_out.add(path)
@@ -79,8 +80,9 @@ class LayerDirectory:
     def _directory(self, path: str, file: LayerFile) -> None:
         own = self._places.own(path)
         if own is None or own.kind != "directory":
-            self._clear(path)
-            Path(self._path(path)).mkdir()
+            if own is not None:
+                self._clear(path)
+            os.mkdir(self._path(path))  # noqa: PTH102
             self._places.put(path, Place(kind="directory"))
         self.left_out.discard(path)
         self._times[path] = file.mtime

@@ -6,7 +6,6 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from uuid import uuid4
 
 __all__ = ["run_folder"]
 
@@ -27,7 +26,7 @@ def run_folder(beside: Path) -> Iterator[Path]:
 def _locked(beside: Path) -> tuple[Path, int]:
     """Make a folder and lock it, which somebody else who sweeps may come between."""
     while True:
-        path = beside / uuid4().hex
+        path = beside / os.urandom(16).hex()
         path.mkdir(mode=0o700)
         with suppress(FileNotFoundError):
             handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)

@@ -8,7 +8,6 @@ import json
 import os
 import signal
 import sys
-import traceback
 from contextlib import closing
 from pathlib import Path
 from types import FrameType
@@ -50,6 +49,8 @@ def main(*, rootless: bool) -> None:
     except ReprobuildError as error:
         said = {"error": [type(error).__name__, error.message, error.where, error.hint]}
     except Exception:
+        import traceback  # noqa: PLC0415 - hardly ever
+
         said = {"fault": traceback.format_exc()[-4000:]}
     sys.stdout.write(json.dumps(said))
     sys.stdout.flush()

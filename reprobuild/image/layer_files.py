@@ -7,17 +7,17 @@ Whoever keeps anything of a layer keeps it only once the last file has gone by.
 
 import struct
 import tarfile
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Mapping
 from contextlib import AbstractContextManager, closing
 from dataclasses import dataclass
-from typing import IO, Literal, Protocol, cast
+from typing import Literal, Protocol
 
 from reprobuild.builder.tree import Entry, Kind, checked_path
 from reprobuild.canonical import Digest, hex_of
 from reprobuild.errors import ContentError
 from reprobuild.image.plain import STEP, plain
 from reprobuild.image.plain_file import PlainFile, Readable
-from reprobuild.image.tar_member import Member
+from reprobuild.image.tar_member import Archive, Member
 from reprobuild.oci.types import Descriptor
 from reprobuild.progress import Silent, Task
 
@@ -102,14 +102,13 @@ def layer_files(
 def _files(file: PlainFile, diff_id: Digest, where: str) -> Iterator[LayerFile]:
     count = 0
     try:
-        with tarfile.open(None, "r:", cast("IO[bytes]", file), tarinfo=Member, encoding="utf-8") as archive:
-            while (member := archive.next()) is not None:
-                archive.members.clear()  # type: ignore[attr-defined]  # or it remembers them all
-                count += 1
-                if count > _ENTRY_LIMIT:
-                    raise ContentError(f"more than {_ENTRY_LIMIT} files", where=where)
-                if (found := _found(file, archive, member, where)) is not None:
-                    yield found
+        archive = Archive(file)
+        for member in archive:
+            count += 1
+            if count > _ENTRY_LIMIT:
+                raise ContentError(f"more than {_ENTRY_LIMIT} files", where=where)
+            if (found := _found(file, archive, member, where)) is not None:
+                yield found
     except _TAR_FAULTS as error:
         raise ContentError(f"not a readable tar archive: {str(error)[:200]}", where=where) from error
     file.drain()
@@ -128,7 +127,7 @@ def _compressed(layer: Descriptor, store: Blobs, task: Task) -> Generator[bytes,
             yield chunk
 
 
-def _found(file: PlainFile, archive: tarfile.TarFile, member: tarfile.TarInfo, where: str) -> LayerFile | None:
+def _found(file: PlainFile, archive: Archive, member: Member, where: str) -> LayerFile | None:
     path = _path(member, where)
     folder, slash, name = path.rpartition("/")
     if name == _OPAQUE:
@@ -144,20 +143,15 @@ def _found(file: PlainFile, archive: tarfile.TarFile, member: tarfile.TarInfo, w
     content: Readable | None = None
     if entry.kind == "file":
         # Only sparse files are not as they stand in the archive.
-        content = archive.extractfile(member) if member.issparse() else file.content(member.offset_data, member.size)
+        content = archive.sparse(member) if member.issparse() else file.content(member.offset_data, member.size)
     return LayerFile(entry=entry, mtime=int(member.mtime), content=content)
 
 
-def _entry(member: tarfile.TarInfo, path: str, where: str) -> Entry:
+def _entry(member: Member, path: str, where: str) -> Entry:
     kind = _kind(member, where)
     target = member.linkname if kind == "symlink" else ""
     if kind == "hardlink":
         target = checked_path(member.linkname, where=where)
-    xattrs = {
-        key.removeprefix(_XATTR): value.encode("utf-8", "surrogateescape")
-        for key, value in member.pax_headers.items()
-        if key.startswith(_XATTR)
-    }
     return Entry(
         path=path,
         kind=kind,
@@ -167,11 +161,16 @@ def _entry(member: tarfile.TarInfo, path: str, where: str) -> Entry:
         size=member.size if kind == "file" else 0,
         target=target,
         device=(member.devmajor, member.devminor) if kind in {"character", "block"} else (0, 0),
-        xattrs=tuple(sorted(xattrs.items())),
+        xattrs=_xattrs(member.pax_headers) if member.pax_headers else (),
     )
 
 
-def _path(member: tarfile.TarInfo, where: str) -> str:
+def _xattrs(headers: Mapping[str, str]) -> tuple[tuple[str, bytes], ...]:
+    found = {key.removeprefix(_XATTR): value for key, value in headers.items() if key.startswith(_XATTR)}
+    return tuple((name, value.encode("utf-8", "surrogateescape")) for name, value in sorted(found.items()))
+
+
+def _path(member: Member, where: str) -> str:
     if member.name in {".", "./", "/", ""} and member.isdir():
         return ""
     path = checked_path(member.name.removesuffix("/"), where=where)
@@ -180,7 +179,7 @@ def _path(member: tarfile.TarInfo, where: str) -> str:
     return path
 
 
-def _kind(member: tarfile.TarInfo, where: str) -> Kind:
+def _kind(member: Member, where: str) -> Kind:
     if member.isreg():
         return "file"
     if (kind := _KINDS.get(member.type)) is not None:

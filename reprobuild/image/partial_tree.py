@@ -51,6 +51,9 @@ def _few(layers: Sequence[Sequence[list[Any]]], names: set[str]) -> list[list[In
         for row in rows:
             path, kind = row[0], row[1]
             folder, _, name = path.rpartition("/")
+            if kind == "file" and name not in names and folder in made and not row[_HIDES]:
+                others.add(path)  # As nearly all are.
+                continue
             if row[_HIDES]:
                 folders.add(path)
             elif kind == "directory":

@@ -85,26 +85,28 @@ def _members(chunks: Iterable[bytes], where: str) -> Iterator[bytes]:
     """
     from deflate import DeflateError, crc32, gzip_decompress  # noqa: PLC0415
 
-    source, held = iter(chunks), b""
+    source, held, start = iter(chunks), b"", 0
     for chunk in source:
-        held += chunk
-        while (end := held.find(_MEMBER, len(_MEMBER))) > 0 and _is_small(held[:end]):
+        held, start = held[start:] + chunk, 0
+        view = memoryview(held)
+        while (end := held.find(_MEMBER, start + len(_MEMBER))) > 0 and _is_small(view[start:end]):
             try:
-                piece = bytes(gzip_decompress(held[:end]))
+                piece = bytes(gzip_decompress(view[start:end]))
             except (DeflateError, ValueError):
                 break
-            if crc32(piece) != int.from_bytes(held[end - 8 : end - 4], "little"):
+            if crc32(piece) != int.from_bytes(view[end - 8 : end - 4], "little"):
                 break
-            held = held[end:]
+            start = end
             yield piece
-        if end > 0 or not held.startswith(_MEMBER[: len(held)]) or len(held) > 2 * STEP:
+        left = len(held) - start
+        if end > 0 or not held.startswith(_MEMBER[:left], start) or left > 2 * STEP:
             break
-    yield from _gzip(chain([held], source), where)
+    yield from _gzip(chain([held[start:]], source), where)
 
 
-def _is_small(member: bytes) -> bool:
+def _is_small(member: memoryview) -> bool:
     """Say whether *member* begins as ours do and says that it holds as much as they do."""
-    return member.startswith(_MEMBER) and 0 < int.from_bytes(member[-4:], "little") <= STEP
+    return member[: len(_MEMBER)] == _MEMBER and 0 < int.from_bytes(member[-4:], "little") <= STEP
 
 
 def _gzip(chunks: Iterable[bytes], where: str) -> Iterator[bytes]:

@@ -65,6 +65,12 @@ class PlainFile:
             self._position += step
         return self._position
 
+    def peek(self, position: int, size: int) -> bytes | None:
+        """Return the *size* bytes from *position* and stay before them; None if they are not at hand in one piece."""
+        if self.seek(position) != position or self._start + size > len(self._piece):
+            return None
+        return self._piece[self._start : self._start + size]
+
     def content(self, start: int, size: int) -> Readable:
         """Return the *size* bytes from *start*, to be read before anything that follows them."""
         return _Content(self, start, size, self._where, self._blame)

@@ -2,12 +2,14 @@
 
 import re
 import tarfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
-from typing import cast
+from typing import IO, cast
 from zlib import adler32
 
-__all__ = ["Member"]
+from reprobuild.image.plain_file import PlainFile
+
+__all__ = ["Archive", "Member"]
 
 _EXTENSION_LIMIT = 1024**2
 """Bytes of a pax or GNU extension, which tarfile reads at once."""
@@ -33,16 +35,16 @@ class Member(tarfile.TarInfo):
     @classmethod
     def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> "Member":
         """Return the header in *buf*, as tarfile does."""
-        return cls._ordinary(buf, encoding, errors) or cls._checked(super().frombuf, buf, encoding, errors)
+        return cls.ordinary(buf, encoding, errors) or cls._checked(super().frombuf, buf, encoding, errors)
 
     @classmethod
     def _frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str, **options: bool) -> "Member":
         """Do the same where it is read by newer Pythons, security releases of old ones among them."""
         read: Callable[..., tarfile.TarInfo] = super()._frombuf  # type: ignore[misc]
-        return cls._ordinary(buf, encoding, errors) or cls._checked(partial(read, **options), buf, encoding, errors)
+        return cls.ordinary(buf, encoding, errors) or cls._checked(partial(read, **options), buf, encoding, errors)
 
     @classmethod
-    def _ordinary(cls, buf: bytes | bytearray, encoding: str, errors: str) -> "Member | None":
+    def ordinary(cls, buf: bytes | bytearray, encoding: str, errors: str) -> "Member | None":
         """Return what an ordinary header says, as nearly all are; None for any other, which tarfile then reads.
 
         Files, links and directories with all numbers in octal digits. tarfile takes four times as long for them.
@@ -71,6 +73,44 @@ class Member(tarfile.TarInfo):
             raise
         if member.size < 0 or (member.type in _EXTENSIONS and member.size > _EXTENSION_LIMIT):
             raise tarfile.ReadError(f"a header that announces {member.size} bytes")
+        return member
+
+
+class Archive:
+    """The members of the tar archive *file*, in its order, each to be done with before the next is asked for.
+
+    Raises what tarfile does for what is no archive.
+    """
+
+    def __init__(self, file: PlainFile) -> None:
+        self._file = file
+        self._read = tarfile.open(None, "r:", cast("IO[bytes]", file), tarinfo=Member, encoding="utf-8")  # noqa: SIM115
+
+    def __iter__(self) -> Iterator[Member]:
+        read = self._read
+        # The first has been read.
+        member = cast("Member | None", read.next())
+        while member is not None:
+            yield member
+            # What a global header says of all members is added by tarfile.
+            member = None if read.pax_headers else self._ordinary()
+            if member is None:
+                member = cast("Member | None", read.next())
+                read.members.clear()  # type: ignore[attr-defined]  # or it remembers them all
+
+    def sparse(self, member: Member) -> IO[bytes] | None:
+        """Return the contents of a sparse file, holes filled."""
+        return self._read.extractfile(member)
+
+    def _ordinary(self) -> Member | None:
+        """Return the next member without what tarfile does besides, if it is an ordinary one and at hand."""
+        read, start = self._read, self._read.offset
+        block = self._file.peek(start, tarfile.BLOCKSIZE)
+        member = None if block is None else Member.ordinary(block, "utf-8", "surrogateescape")
+        if member is not None:
+            member.offset, member.offset_data = start, start + tarfile.BLOCKSIZE
+            size = member.size if member.type == tarfile.REGTYPE else 0
+            read.offset = member.offset_data + size + -size % tarfile.BLOCKSIZE
         return member
 
 

@@ -57,4 +57,4 @@ def test_a_changed_byte_is_noticed_as_tarfile_notices_it(place: int, value: int)
 
 def test_the_short_way_is_taken() -> None:
     block = tarfile.TarInfo("usr").tobuf(tarfile.USTAR_FORMAT)
-    assert Member._ordinary(block, "utf-8", "surrogateescape") is not None
+    assert Member.ordinary(block, "utf-8", "surrogateescape") is not None
