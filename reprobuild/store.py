@@ -54,23 +54,25 @@ class DamagedError(ContentError):
 
 
 class BlobWriter:
-    """A blob being written; its digest is computed on the way. Made by `Store.writer`."""
+    """A blob being written; its digest is computed on the way unless it is *known*. Made by `Store.writer`."""
 
-    def __init__(self, file: BinaryIO, hash_: Any) -> None:
+    def __init__(self, file: BinaryIO, known: Digest | None = None) -> None:
         self._file = file
-        self._hash = hash_
+        self._hash = hashlib.sha256()
+        self._known = known
         self.size = 0
 
     def write(self, data: bytes) -> None:
         """Append *data*."""
-        self._hash.update(data)
+        if self._known is None:
+            self._hash.update(data)
         self._file.write(data)
         self.size += len(data)
 
     @property
     def digest(self) -> Digest:
-        """The digest of what has been written so far."""
-        return Digest("sha256:" + self._hash.hexdigest())
+        """The digest of what has been written so far, or the one that is known."""
+        return self._known or Digest("sha256:" + self._hash.hexdigest())
 
 
 class Store:
@@ -122,15 +124,21 @@ class Store:
 
     @contextmanager
     def writer(
-        self, expected: Digest | None = None, *, where: str | None = None, flushed: bool = True
+        self,
+        expected: Digest | None = None,
+        *,
+        where: str | None = None,
+        flushed: bool = True,
+        is_checked: bool = False,
     ) -> Iterator[BlobWriter]:
         """Open a blob for writing; it enters the store when the block ends without an exception.
 
-        With *expected*, other bytes raise ContentError and nothing enters the store. Unless *flushed*, a power cut
-        may damage it: that is for what is quickly made again, and read by its digest only.
+        With *expected*, other bytes raise ContentError and nothing enters the store; *is_checked* is for whoever
+        writes a stream that raises unless its bytes are *expected*, which are not hashed twice. Unless *flushed*, a
+        power cut may damage it: that is for what is quickly made again, and read by its digest only.
         """
         with machine_errors(self.root), _temporary(self.root / "tmp") as (file, temporary):
-            writer = BlobWriter(file, hashlib.sha256())
+            writer = BlobWriter(file, expected if is_checked else None)
             yield writer
             if expected is not None and writer.digest != expected:
                 raise ContentError(

@@ -54,13 +54,15 @@ class Member(tarfile.TarInfo):
         name, mode, uid, gid, size, mtime, checksum, kind, target, prefix = found.groups()
         if _total(buf) - sum(buf[148:156]) + 8 * 0x20 != int(checksum, 8):
             return None
-        name, target, prefix = (_text(field, encoding, errors) for field in (name, target, prefix))
-        member = cls(f"{prefix}/{name}" if prefix else name)
+        text = bytes(name.partition(b"\0")[0]).decode(encoding, errors)
+        if prefix[0]:
+            text = f"{_text(prefix, encoding, errors)}/{text}"
+        member = cls(text.rstrip("/") if kind == tarfile.DIRTYPE else text)
         member.mode, member.uid, member.gid = int(mode, 8), int(uid, 8), int(gid, 8)
         member.size, member.mtime, member.chksum = int(size, 8), int(mtime, 8), int(checksum, 8)
-        member.type, member.linkname = bytes(kind), target
-        if member.type == tarfile.DIRTYPE:
-            member.name = member.name.rstrip("/")
+        member.type = bytes(kind)
+        if target[0]:
+            member.linkname = _text(target, encoding, errors)
         return member
 
     @staticmethod
@@ -121,4 +123,4 @@ def _total(buf: bytes | bytearray) -> int:
 
 
 def _text(field: bytes, encoding: str, errors: str) -> str:
-    return bytes(field.partition(b"\0")[0]).decode(encoding, errors) if field[0] else ""
+    return bytes(field.partition(b"\0")[0]).decode(encoding, errors)

@@ -41,7 +41,7 @@ async def copy_blob(
     """
     if store.has(descriptor.digest, descriptor.size):
         return
-    with store.writer(descriptor.digest, flushed=flushed) as writer:
+    with store.writer(descriptor.digest, flushed=flushed, is_checked=True) as writer:
         # A source's streams are generators; one that is left early is closed here, not some time later.
         async with aclosing(cast("Any", source.stream(descriptor))) as chunks:
             async for size in taken_in_thread(chunks, writer.write):
