@@ -2,7 +2,6 @@
 
 import posixpath
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 
 from reprobuild.builder.account import account_of
 from reprobuild.builder.container import INPUTS
@@ -149,7 +148,7 @@ def _node(root: Root, path: str, kind: str, where: str) -> Node:
     if found is None or found.node.kind != kind:
         what = "nothing" if found is None else f"a {found.node.kind}"
         raise SpecificationError(f"there is no {kind} {path} to copy, but {what}", where=where)
-    return replace(found.node)
+    return found.node
 
 
 def _found(root: Root, path: str) -> str:

@@ -63,7 +63,7 @@ def _checked(changes: Changes, masked: Callable[[str], bool], where: str) -> Ite
             )
         if any(part.startswith(".wh.") for part in entry.path.split("/")):
             raise ContentError(f"/{entry.path} would be read as a whiteout", where=where, hint="call it something else")
-        yield replace(change, entry=replace(entry, xattrs=_allowed(entry.xattrs)))
+        yield replace(change, entry=entry._replace(xattrs=_allowed(entry.xattrs)))
 
 
 def _allowed(xattrs: tuple[tuple[str, bytes], ...]) -> tuple[tuple[str, bytes], ...]:
@@ -102,9 +102,9 @@ def _linked(entries: Mapping[str, StepEntry], present: Mapping[str, Change]) -> 
             continue
         # What is linked to may be as it was, and then is not in this layer: the first takes its place.
         original = present[target]
-        found[first] = StepEntry(entry=replace(original.entry, path=first), digest=original.digest)
+        found[first] = StepEntry(entry=original.entry._replace(path=first), digest=original.digest)
         for path in others:
-            found[path] = StepEntry(entry=replace(original.entry, path=path, kind="hardlink", target=first, size=0))
+            found[path] = StepEntry(entry=original.entry._replace(path=path, kind="hardlink", target=first, size=0))
     return found
 
 
@@ -131,5 +131,5 @@ def _parent(path: str, present: Mapping[str, Change], below: ImageTree) -> Entry
     if (change := present.get(path)) is not None and change.entry.kind == "directory":
         return change.entry
     if (node := below.get(path)) is not None and node.kind == "directory":
-        return replace(directory(path, mode=node.mode, uid=node.uid, gid=node.gid), xattrs=_allowed(node.xattrs))
+        return directory(path, mode=node.mode, uid=node.uid, gid=node.gid)._replace(xattrs=_allowed(node.xattrs))
     return directory(path)

@@ -6,8 +6,7 @@ Paths are relative to the image's root, in POSIX form, without a leading slash: 
 
 import posixpath
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from reprobuild.errors import ContentError
 
@@ -32,8 +31,7 @@ _MOST_LINKS = 40
 Kind = Literal["file", "directory", "symlink", "hardlink", "character", "block", "fifo"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
+class Entry(NamedTuple):
     """One path of a tree: its kind, permission bits, numeric owner, and for a file its size in bytes.
 
     ``target`` is what a symlink says, or for a hard link the path of the entry that it repeats. ``device``

@@ -5,7 +5,6 @@ and what its own files replace: mostly its layers need not be looked at. Where h
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 
 from reprobuild.builder.assembly import wheel_layers
 from reprobuild.builder.base import stored_manifest
@@ -140,7 +139,7 @@ def _keep_contents(root: Root, expectations: Expectations, store: Store) -> None
     root.store_contents(found)
     for path, node in found.items():
         if node.digest is not None:
-            root.tree.place(path, replace(node, content=store.read(node.digest)))
+            root.tree.place(path, node._replace(content=store.read(node.digest)))
 
 
 def _wanted(tree: ImageTree, expectations: Expectations) -> Iterator[tuple[str, Node]]:

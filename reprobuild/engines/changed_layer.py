@@ -77,7 +77,7 @@ class _Seen:
             self._links.setdefault(entry.target, []).append(checked_change(path, where=self._where))
         else:
             kept = tuple((name, value) for name, value in entry.xattrs if kept_xattr(name))
-            entry = replace(entry, path=checked_change(path, where=self._where), xattrs=kept)
+            entry = entry._replace(path=checked_change(path, where=self._where), xattrs=kept)
             for text in (path.encode(), checked_text(entry.target, where=self._where).encode(), *dict(kept).values()):
                 self._guard.check(path, text)
             digest = self._kept(path, file) if entry.kind == "file" else None
@@ -113,7 +113,7 @@ class _Seen:
                 raise ContentError(f"{others[0]}: a hard link to nothing, {target[:200]!r}", where=self._where)
             del self._found[target]
             first, *rest = sorted([target, *others], key=str.encode)
-            self._found[first] = replace(one, entry=replace(one.entry, path=first))
+            self._found[first] = replace(one, entry=one.entry._replace(path=first))
             for path in rest:
                 self._found[path] = Change(entry=Entry(path=path, kind="hardlink", target=first))
 

@@ -4,8 +4,7 @@ A stored place never leads through a symbolic link, so writing to it never leave
 """
 
 import posixpath
-from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 from reprobuild.errors import ContentError
 from reprobuild.image.tree import Node
@@ -24,8 +23,7 @@ class Below(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
+class Place(NamedTuple):
     """What the layer itself has somewhere; ``target`` is what a symbolic link says."""
 
     kind: _Kind

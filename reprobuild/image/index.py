@@ -10,8 +10,8 @@ have no digest. An index with all digests takes its place where there is one.
 import hashlib
 import json
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 from reprobuild.builder.tree import Entry
 from reprobuild.canonical import Digest, canonical_json, digest_of, parse_digest
@@ -51,8 +51,7 @@ class RootLayer:
     diff_id: Digest
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class IndexedFile:
+class IndexedFile(NamedTuple):
     """An entry of a layer as `LayerFile` has it, with the digest of a file's bytes in place of the bytes."""
 
     entry: Entry
@@ -176,7 +175,7 @@ def grow(tree: ImageTree, file: IndexedFile, number: int, *, where: str) -> None
     elif file.hides:
         tree.hide(entry.path, layer=number)
     elif entry.kind == "hardlink":
-        tree.place(entry.path, replace(tree.linked(entry.path, entry.target, where=where), layer=number))
+        tree.place(entry.path, tree.linked(entry.path, entry.target, where=where)._replace(layer=number))
     else:
         tree.place(entry.path, node_of(entry, layer=number, mtime=file.mtime, digest=file.digest))
 

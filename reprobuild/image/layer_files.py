@@ -9,8 +9,7 @@ import struct
 import tarfile
 from collections.abc import Generator, Iterator, Mapping
 from contextlib import AbstractContextManager, closing
-from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 from reprobuild.builder.tree import Entry, Kind, checked_path
 from reprobuild.canonical import Digest, hex_of
@@ -54,8 +53,7 @@ class Blobs(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LayerFile:
+class LayerFile(NamedTuple):
     """One entry of a layer, or what it hides of the layers below (OCI image-spec, layer.md, "Whiteouts").
 
     ``hides`` is ``path`` for a whiteout of ``entry.path``, ``below`` for what the directory ``entry.path`` has in

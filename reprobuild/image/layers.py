@@ -1,7 +1,7 @@
 """Layers, lowest first → ImageTree: streamed from the store, in a thread, nothing unpacked, nothing executed."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from reprobuild.canonical import Digest
 from reprobuild.errors import ContentError
@@ -62,7 +62,7 @@ class LayerReader:
     def _node(self, file: LayerFile, where: str) -> Node:
         entry = file.entry
         if entry.kind == "hardlink":
-            return replace(self.tree.linked(entry.path, entry.target, where=where), layer=self._count)
+            return self.tree.linked(entry.path, entry.target, where=where)._replace(layer=self._count)
         node = node_of(entry, layer=self._count, mtime=file.mtime)
         return self._with_contents(file, node, where)
 
@@ -72,7 +72,7 @@ class LayerReader:
         if node.kind != "file" or not (scanned or kept):
             return node
         if scanned:
-            return replace(node, elf=scan(file.chunks()))
+            return node._replace(elf=scan(file.chunks()))
         if node.size > _TEXT_LIMIT:
             raise ContentError(f"{path}: {node.size} bytes, more than {_TEXT_LIMIT} are not read", where=where)
-        return replace(node, content=b"".join(file.chunks()))
+        return node._replace(content=b"".join(file.chunks()))

@@ -7,7 +7,7 @@ path never leads through a symbolic link. How layers add up: OCI image-spec, lay
 import posixpath
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from reprobuild.builder.tree import Entry
 from reprobuild.canonical import Digest
@@ -20,8 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["Found", "ImageTree", "Node", "node_of"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Node:
+class Node(NamedTuple):
     """One path: what it is, its permission bits, its numeric owner, its size in bytes.
 
     ``target`` is what a symbolic link says, ``device`` is (major, minor), ``xattrs`` pairs names with values.

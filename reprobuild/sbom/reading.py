@@ -213,8 +213,8 @@ def _fill(tree: ImageTree, wanted: Mapping[str, Node], image: _Image) -> list[st
             lost.append(path)
         elif is_program(path):
             program = known_program(node.digest, store)
-            tree.place(path, replace(node, elf=program.elf if program is not None else None))
+            tree.place(path, node._replace(elf=program.elf if program is not None else None))
         elif image.shared.wanted.is_loaded(path):
             content = image.shared.small_content if node.size <= SMALL else store.read
-            tree.place(path, replace(node, content=content(node.digest)))
+            tree.place(path, node._replace(content=content(node.digest)))
     return lost

@@ -44,12 +44,11 @@ def airbyte(platform: Platform = AMD64, **changes: Files) -> Files:
 
 def tree(files: Files) -> ImageTree:
     """Return *files* as a tree that has the contents of all of them."""
-    from dataclasses import replace
 
     found = ImageTree()
     for entry, content in files:
         node = node_of(entry, layer=0)
-        found.place(entry.path, replace(node, content=content) if entry.kind == "file" else node)
+        found.place(entry.path, node._replace(content=content) if entry.kind == "file" else node)
     return found
 
 

@@ -1,7 +1,6 @@
 """What a root filesystem is after changes: what the builder will make of them, whatever an engine reports besides."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 from reprobuild.engines.execution import Changes
@@ -47,4 +46,4 @@ def difference(layers: Sequence[RootLayer], changes: Changes, store: Store) -> d
 
 
 def _plain(node: Node) -> Node:
-    return replace(node, mtime=0, layer=0)
+    return node._replace(mtime=0, layer=0)

@@ -230,5 +230,5 @@ def files(layers: Any, store: Store) -> dict[str, Node]:
     for path, node in tree_of(layers, store, where="test").walk():
         if not is_masked(path):
             mode = 0o777 if node.kind == "symlink" else node.mode
-            found[path] = replace(node, mode=mode, mtime=0, layer=0, xattrs=())
+            found[path] = node._replace(mode=mode, mtime=0, layer=0, xattrs=())
     return found
