@@ -1,6 +1,5 @@
 """What a step changed → entries: only what differs, in order, whatever an engine reports."""
 
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
