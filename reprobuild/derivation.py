@@ -11,7 +11,7 @@ from typing import Any
 from reprobuild.builder.compress import Compression
 from reprobuild.builder.connector import ConnectorFile
 from reprobuild.builder.hook import Hook
-from reprobuild.builder.layering import LARGE_WHEEL, LARGE_WHEELS
+from reprobuild.builder.layering import GROUPS, LARGE_WHEEL, LARGE_WHEELS, layering
 from reprobuild.canonical import Digest, canonical_json, digest_of
 from reprobuild.lockfile import FORMAT, BaseImage, BasePlatform, LockedInput, Wheel
 from reprobuild.oci.reference import RegistryReference, parse_reference
@@ -68,6 +68,20 @@ class Derivation:
         return self.wheels if pip is None or own else (pip, *self.wheels)
 
     @property
+    def layered(self) -> tuple[tuple[Wheel, ...], ...]:
+        """What is installed, by layer; until format 2 all wheels but the large ones shared one."""
+        return layering(self.installed, groups=self._groups)
+
+    @property
+    def names_all(self) -> bool:
+        """Whether the history of the image names all wheels of a layer: since format 3."""
+        return self.format >= 3
+
+    @property
+    def _groups(self) -> int:
+        return GROUPS if self.format >= 3 else 1
+
+    @property
     def base_platform(self) -> BasePlatform:
         """The base image on this derivation's platform."""
         return self.base.platforms[self.platform]
@@ -105,7 +119,11 @@ class Derivation:
             "workdir": self.workdir,
             "user": self.user,
             "epoch": self.epoch,
-            "layering": {"wheels": LARGE_WHEELS, "from": LARGE_WHEEL},
+            "layering": {
+                "wheels": LARGE_WHEELS,
+                "from": LARGE_WHEEL,
+                **({"groups": self._groups} if self._groups > 1 else {}),
+            },
             "compression": self.compression,
             **({"bytecode": self.bytecode} if self.bytecode != "none" else {}),
         }

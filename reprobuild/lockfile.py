@@ -31,7 +31,7 @@ __all__ = [
     "normal_name",
 ]
 
-FORMAT = 2
+FORMAT = 3
 """The format that binds every byte rule of design §9. What a lock of an older one records is built as it was."""
 
 BASE_LOCK = "base-images.lock.toml"

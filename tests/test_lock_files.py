@@ -66,7 +66,7 @@ def test_a_damaged_file_is_told_apart_from_the_rest(root: Path, data: bytes) -> 
 
 
 def test_a_lock_of_a_newer_format_is_not_replaced(root: Path) -> None:
-    (root / PATH).write_text((root / PATH).read_text().replace("format = 2", "format = 3"))
+    (root / PATH).write_text((root / PATH).read_text().replace("format = 3", "format = 4"))
     with pytest.raises(LockError, match="newer"):
         find_lock(root)
 

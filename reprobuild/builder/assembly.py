@@ -11,7 +11,6 @@ from reprobuild.builder.connector import ConnectorFile
 from reprobuild.builder.fragment import Fragment, fragment_key, make_fragment, parse_fragment
 from reprobuild.builder.image import assemble_image
 from reprobuild.builder.layer import Members, join
-from reprobuild.builder.layering import layering
 from reprobuild.builder.plan import remember
 from reprobuild.builder.setup import folders, setup_entries
 from reprobuild.builder.site import base_links, site_of
@@ -97,11 +96,15 @@ def setup_layer(derivation: Derivation, store: Store) -> NamedLayer:
 
 def wheel_layers(derivation: Derivation, store: Store) -> list[NamedLayer]:
     """Return the layers of the wheels of *derivation*, whose fragments are in the store."""
-    layers = []
-    for group in layering(derivation.installed):
-        word = "wheel " + group[0].file if len(group) == 1 else f"{len(group)} wheels"
-        layers.append((wheels_layer(group, derivation, store), word))
-    return layers
+    named = derivation.names_all
+    return [(wheels_layer(group, derivation, store), _word(group, named=named)) for group in derivation.layered]
+
+
+def _word(group: Sequence[Wheel], *, named: bool) -> str:
+    """Return what the history of an image calls the layer of *group*."""
+    if len(group) == 1:
+        return f"wheel {group[0].file}"
+    return f"wheels {' '.join(wheel.file for wheel in group)}" if named else f"{len(group)} wheels"
 
 
 def wheels_layer(

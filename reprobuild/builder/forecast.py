@@ -11,7 +11,6 @@ from typing import Literal
 from reprobuild.builder.assembly import keys_of, stored_fragment
 from reprobuild.builder.fragment import Fragment
 from reprobuild.builder.layer import known_layer
-from reprobuild.builder.layering import layering
 from reprobuild.builder.plan import PlannedImage
 from reprobuild.canonical import Digest
 from reprobuild.derivation import Derivation
@@ -116,7 +115,7 @@ class _Run:
 
     def _layers(self, derivation: Derivation) -> Iterator[tuple[Hashable, int, bool]]:
         """Yield the layers above the base: each by its digest, or by what it will be made of, and if it is there."""
-        for group in layering(derivation.installed):
+        for group in derivation.layered:
             known = self._known(group, derivation)
             if known is not None:
                 yield known.digest, known.size, True

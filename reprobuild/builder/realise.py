@@ -23,8 +23,8 @@ from reprobuild.builder.assembly import (
     wheels_layer,
 )
 from reprobuild.builder.bytecode import bytecode_fragment
+from reprobuild.builder.compress import Compression
 from reprobuild.builder.layer import Members
-from reprobuild.builder.layering import layering
 from reprobuild.builder.outcome import BuiltImage, built_image
 from reprobuild.builder.plan import PlannedImage
 from reprobuild.builder.site import Site, site_of
@@ -44,7 +44,9 @@ if TYPE_CHECKING:
 __all__ = ["realise"]
 
 _MANY = 8
-"""From so many images on, it is told how many of them are done, and what their layers share is kept inflated."""
+"""From so many images on, it is told how many of them are done."""
+_OFTEN = 2
+"""From so many layers on that a wheel is in, on average, what layers share is kept inflated."""
 _KEPT = 96 * 1024 * 1024
 """Bytes of what is kept inflated: the small wheels of a fleet."""
 
@@ -128,9 +130,9 @@ class _Work:
         users = _users(derivations) if self.failures is not None else {}
         calls = [(wheel, partial(self._run, work, users.get(wheel.digest, ()))) for wheel, work in fragments]
         await _all([call for wheel, call in calls if wheel.digest in early])
-        members = {one.compression: Members(self.store, one.compression, most=_KEPT) for one in derivations}
-        if len(shared) < _MANY:
-            members = {}
+        members = dict[Compression, Members]()
+        if sum(map(len, shared)) > _OFTEN * len(early):
+            members = {one.compression: Members(self.store, one.compression, most=_KEPT) for one in derivations}
         joins = [
             partial(self._join, group, derivation, members.get(derivation.compression))
             for group, derivation in shared.items()
@@ -194,7 +196,7 @@ def _missing(derivations: Sequence[Derivation], store: Store) -> dict[Digest, tu
 
 
 def _shared(derivation: Derivation) -> list[tuple[Wheel, ...]]:
-    return [group for group in layering(derivation.installed) if len(group) > 1]
+    return [group for group in derivation.layered if len(group) > 1]
 
 
 def _make_fragment(key: Digest, what: tuple[Wheel, Site, Derivation], store: Store, task: Task) -> None:

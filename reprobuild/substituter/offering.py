@@ -7,7 +7,6 @@ from functools import partial
 from reprobuild.builder.assembly import keys_of, stored_fragment
 from reprobuild.builder.base import stored_manifest
 from reprobuild.builder.layer import known_layer, parts_of
-from reprobuild.builder.layering import layering
 from reprobuild.builder.outcome import BuiltImage
 from reprobuild.builder.plan import PlannedImage
 from reprobuild.canonical import Digest, digest_of
@@ -76,7 +75,7 @@ def _parts(one: Offer, store: Store, where: str) -> tuple[Descriptor, dict[Diges
 def _fragments(derivation: Derivation, store: Store) -> dict[Digest, list[Descriptor]]:
     """Return what layers of several wheels are joined of, as far as *store* has and remembers all of it."""
     found: dict[Digest, list[Descriptor]] = {}
-    for group in layering(derivation.installed):
+    for group in derivation.layered:
         fragments = [stored_fragment(store, key) for wheel in group for key in keys_of(wheel, derivation)]
         known = [one for one in fragments if one is not None and one.members]
         if None not in fragments and len(known) > 1:

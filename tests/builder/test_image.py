@@ -6,18 +6,21 @@ import tarfile
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
+from random import Random
 
 import anyio
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from reprobuild.builder.image import assemble_index
-from reprobuild.builder.layering import LARGE_WHEEL, LARGE_WHEELS, layering
+from reprobuild.builder.layering import GROUPS, LARGE_WHEEL, LARGE_WHEELS, layering
 from reprobuild.builder.outcome import BuiltImage
 from reprobuild.builder.realise import realise
 from reprobuild.canonical import digest_of
 from reprobuild.derivation import Derivation
 from reprobuild.errors import ContentError
-from reprobuild.lockfile import Wheel
+from reprobuild.lockfile import Wheel, normal_name
 from reprobuild.oci.types import ImageConfig, Manifest, parse_config, parse_manifest
 from reprobuild.progress import Silent
 from reprobuild.store import Store
@@ -32,6 +35,20 @@ GOLDEN = {
     ("gzip", "index"): "sha256:030c1e26ec12c3e5720ae5eafa2b037509d5ff909906dc20e74ef0f1b8ab0a65",
     ("gzip", "derivation"): "sha256:b9ebd5644276ca6218ffedd91dc34cccf2899af112dab698d0fa9e6021a093f3",
     ("zstd", "manifest"): "sha256:216cd5e0d73b2020cf18af7447247cc453d7baf2af0ef1c92fd202d7b39e3929",
+}
+GOLDEN_3: dict[str, str | list[str]] = {
+    "layers": [
+        "sha256:2aa18bb2847d8ca325c3e7cdae783900a60a826f157701ae3f95afc3b01eaa1a",
+        "sha256:33ef19c9788fbad26adb615b2d2e74748a568571afebf9c56bcaff2c351dfcdb",
+        "sha256:aacd960cab1eb5d58042907edb0b942e081b6ad543a127e7f03ba3ffc6469d48",
+        "sha256:f4a6c429ae745448dbbd0f0def19da60a777433b7ca401ce3c5d19c84e86b738",
+        "sha256:8567488a9dbc35176612571635af2b83f669b971f32bff77457ff9d60d36a4cb",
+        "sha256:583224f462b0c8571d89e3f077ec40711f7733b04888c4dcca9ab2051e876133",
+    ],
+    "config": "sha256:1f4b90c539000a982dadb596103b0cd8606b4f11126a2aefbf53adbed24e2d3e",
+    "manifest": "sha256:a7fe4ee5c38c499338634317eb9adafb536f63bf25f16b6a4d9ec095a972a0cd",
+    "derivation": "sha256:9563ee193f09d96c6dbb1151a294e4fa9a172a5bea6baf5b6cf14bd501ff8889",
+    "zstd manifest": "sha256:847a4f900fc590be4bd200dc5bebadde715f861e05b0ac86d2439a55f4e66717",
 }
 SHARED = {
     1: (
@@ -75,6 +92,28 @@ def test_golden_digests_of_format_1(tmp_path: Path) -> None:
         ("gzip", "derivation"): derivation.digest,
         ("zstd", "manifest"): zstd.manifest.digest,
     } == GOLDEN
+
+
+def test_golden_digests_of_format_3(tmp_path: Path) -> None:
+    """Two of the wheels are in one group, and the others in groups of their own."""
+    store = Store(tmp_path / "store")
+    derivation = _sharing(store, tmp_path, 3)
+    built = build(derivation, store)
+    manifest, config = documents(built, store)
+    zstd = build(replace(derivation, compression="zstd"), store)
+    assert {
+        "layers": [layer.digest for layer in manifest.layers[1:]],
+        "config": manifest.config.digest,
+        "manifest": built.manifest.digest,
+        "derivation": derivation.digest,
+        "zstd manifest": zstd.manifest.digest,
+    } == GOLDEN_3
+    assert [entry["created_by"] for entry in config.history][2:-1] == [
+        "reprobuild wheel ns_one-1.0-py3-none-any.whl",
+        "reprobuild wheel pip-25.3-py3-none-any.whl",
+        "reprobuild wheels alpha-1.0-py3-none-any.whl ns_two-1.0-py3-none-any.whl",
+        "reprobuild wheel beta-1.0-py3-none-any.whl",
+    ]
 
 
 def _sharing(store: Store, folder: Path, number: int) -> Derivation:
@@ -127,7 +166,8 @@ def test_the_layers_hold_what_the_derivation_says(tmp_path: Path) -> None:
     for layer in manifest.layers[1:]:
         with tarfile.open(fileobj=io.BytesIO(store.read(layer.digest)), mode="r:gz") as tar:
             members.append({member.name: member for member in tar})
-    setup, wheels, connector = members
+    setup, *rest, connector = members
+    wheels = {name: member for layer in rest for name, member in layer.items()}
     site = "usr/local/lib/python3.11/dist-packages"
     assert setup["etc/localtime"].linkname == "/usr/share/zoneinfo/UTC"
     assert f"{site}/.wh.pip" in setup
@@ -164,11 +204,11 @@ def test_warm_or_cold_one_thread_or_many_the_manifest_is_the_same(tmp_path: Path
 
 def test_a_damaged_fragment_is_noticed_and_made_again(tmp_path: Path) -> None:
     store = Store(tmp_path / "store")
-    derivation = put_derivation(store, tmp_path)
+    derivation = _sharing(store, tmp_path, 3)
     first = build(derivation, store)
     manifest, _ = documents(first, store)
     fragments = [path for path in (store.root / "records" / "fragment").rglob("*") if path.is_file()]
-    assert len(fragments) == 3
+    assert len(fragments) == 5
     for path in (store.root / "records" / "layer").rglob("*"):
         if path.is_file():
             path.unlink()
@@ -213,10 +253,43 @@ def test_large_wheels_get_layers_of_their_own_within_the_budget() -> None:
         for number, size in enumerate([LARGE_WHEEL + n for n in range(40)] + [LARGE_WHEEL - 1] * 5)
     ]
     groups = layering(wheels)
-    assert [len(group) for group in groups] == [1] * LARGE_WHEELS + [45 - LARGE_WHEELS]
+    assert [len(group) for group in groups[:LARGE_WHEELS]] == [1] * LARGE_WHEELS
     assert sorted(wheel.file for group in groups for wheel in group) == [wheel.file for wheel in wheels]
-    assert {group[0] for group in groups[:-1]} == set(wheels[40 - LARGE_WHEELS : 40])
+    assert {group[0] for group in groups[:LARGE_WHEELS]} == set(wheels[40 - LARGE_WHEELS : 40])
+    assert [len(group) for group in layering(wheels, groups=1)] == [1] * LARGE_WHEELS + [45 - LARGE_WHEELS]
     assert layering([]) == ()
+
+
+_NAMES = st.text("abcDEF", min_size=1, max_size=3)
+
+
+@given(st.sets(_NAMES.map(normal_name), max_size=60), st.randoms(use_true_random=False))
+def test_small_wheels_keep_their_group_whatever_else_there_is(names: set[str], random: Random) -> None:
+    wheels = [_small(name) for name in sorted(names)]
+    groups = layering(wheels)
+    assert len(groups) <= GROUPS
+    assert sorted(wheel.file for group in groups for wheel in group) == [wheel.file for wheel in wheels]
+    assert all(list(group) == sorted(group, key=wheels.index) for group in groups)
+    some = [wheel for wheel in wheels if random.random() < 0.5]
+    for group in layering(some):
+        assert len({next(n for n, whole in enumerate(groups) if wheel in whole) for wheel in group}) == 1
+
+
+def test_another_spelling_or_version_of_a_name_is_in_the_same_group() -> None:
+    others = [_small(f"other{number}") for number in range(200)]
+    for name, version in (("ruamel.yaml", "1"), ("Ruamel_Yaml", "1"), ("ruamel__yaml", "22.4.post1")):
+        (group,) = [one for one in layering([*others, _small(name, version)]) if not one[-1].file.startswith("other")]
+        assert [wheel.file for wheel in group[:-1]] == [wheel.file for wheel in _with_ruamel(others)]
+
+
+def _with_ruamel(others: list[Wheel]) -> tuple[Wheel, ...]:
+    """Return those of *others* whose group the golden rule gives to ruamel.yaml."""
+    groups = layering([*others, _small("ruamel.yaml")])
+    return next(group[:-1] for group in groups if group[-1].file.startswith("ruamel"))
+
+
+def _small(name: str, version: str = "1") -> Wheel:
+    return Wheel(file=f"{name}-{version}-py3-none-any.whl", size=1, digest=digest_of(name.encode()))
 
 
 def test_what_is_not_in_the_derivation_does_not_change_it(tmp_path: Path) -> None:

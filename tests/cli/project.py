@@ -35,7 +35,7 @@ base = "python-3.11"
 entrypoint = ["source-one"]
 
 [tool.reprobuild.connector.source-two]
-requirements = ["beta"]
+requirements = ["beam"]
 base = "python-3.11"
 entrypoint = ["source-two"]
 """
@@ -141,8 +141,8 @@ def project(folder: Path, *, like: Path | None = None) -> Iterator[Project]:
         shutil.copytree(like / "store", folder / "store")
     (folder / "home").mkdir()
     with serving() as index:
-        for name, version in (("alpha", "1.0"), ("alpha", "1.1"), ("beta", "2.0")):
-            # Together in a layer they share a folder and a file.
+        for name, version in (("alpha", "1.0"), ("alpha", "1.1"), ("beam", "2.0")):
+            # By their names they share a layer: together in one, a folder and a file.
             index.wheel(name, version, files=_files(name, version))
         environ = environment(folder, UV_DEFAULT_INDEX=f"{index.url}/simple")
         yield Project(root=root, environ=environ, index=index)

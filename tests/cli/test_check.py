@@ -103,7 +103,7 @@ def test_what_differs_is_kept_where_it_is_said(locked: Project) -> None:
 
 def test_a_missing_input_is_unknown_and_others_go_on(locked: Project) -> None:
     record(locked)
-    wheel_of(locked, "beta").unlink()
+    wheel_of(locked, "beam").unlink()
     done = locked.run("check", "--all", "--offline", "--json", "--junit", "junit.xml", *QUICK)
     assert done.code == 1
     assert answers(done) == {
@@ -113,7 +113,7 @@ def test_a_missing_input_is_unknown_and_others_go_on(locked: Project) -> None:
         ("source-two", "linux/arm64"): "unknown",
     }
     obstacle = done.json["images"][2]["obstacle"]
-    assert "1 wheels are not in the store: beta-2.0" in obstacle["reason"]
+    assert "1 wheels are not in the store: beam-2.0" in obstacle["reason"]
     assert "reprobuild fetch" in obstacle["hint"]
     assert done.json["images"][2]["manifests"] == []
     suites = ElementTree.parse(locked.root / "junit.xml").getroot()
@@ -141,7 +141,7 @@ def test_a_base_that_is_gone_for_one_platform_is_unknown_there(locked: Project) 
 def test_a_damaged_wheel_is_unknown(locked: Project) -> None:
     """What is in the store is not believed: the rebuild finds out."""
     record(locked)
-    path = wheel_of(locked, "beta")
+    path = wheel_of(locked, "beam")
     data = bytearray(path.read_bytes())
     data[len(data) // 2] ^= 1
     path.write_bytes(data)
@@ -152,7 +152,7 @@ def test_a_damaged_wheel_is_unknown(locked: Project) -> None:
 
 
 def test_a_stale_lock_is_refused(locked: Project) -> None:
-    edit(locked.root / "pyproject.toml", 'requirements = ["beta"]', 'requirements = ["beta<2"]')
+    edit(locked.root / "pyproject.toml", 'requirements = ["beam"]', 'requirements = ["beam<2"]')
     done = locked.run("check", "source-two")
     assert (done.code, done.out) == (2, "")
     assert "stale" in done.err

@@ -12,7 +12,7 @@ from tests.cli.project import SPECIFICATION, Project
 
 _THIRD = """
 [tool.reprobuild.connector.source-three]
-requirements = ["alpha", "beta"]
+requirements = ["alpha", "beam"]
 base = "python-3.11"
 entrypoint = ["source-three"]
 """
@@ -33,7 +33,7 @@ def _built(out: str) -> set[str]:
 
 def test_a_stale_lock_does_not_keep_others_from_being_built(three: Project) -> None:
     text = SPECIFICATION + _THIRD
-    three.specify(text.replace('requirements = ["beta"]', 'requirements = ["beta<2.5"]'))
+    three.specify(text.replace('requirements = ["beam"]', 'requirements = ["beam<2.5"]'))
     assert three.run("build", "--all").code == 2
     done = three.run("build", "--all", "--keep-going", "--record", "-o", "oci:out")
     assert done.code == 2
@@ -73,7 +73,7 @@ def test_a_broken_specification_concerns_its_connector_alone(three: Project) -> 
 
 
 def test_a_missing_wheel_fails_those_that_need_it(three: Project, tmp_path: Path) -> None:
-    for name in [name for name in three.index.files if name.startswith("beta")]:
+    for name in [name for name in three.index.files if name.startswith("beam")]:
         del three.index.files[name]
     done = three.run("build", "--all", "--keep-going", REPROBUILD_STORE=str(tmp_path / "other"), UV_NO_CACHE="1")
     assert done.code == 2

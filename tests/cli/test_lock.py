@@ -24,11 +24,11 @@ def test_update_says_what_changed_and_writes_it(fresh: Project) -> None:
 
 
 def test_update_shows_old_and_new(locked: Project) -> None:
-    locked.index.wheel("beta", "2.1")
+    locked.index.wheel("beam", "2.1")
     assert locked.run("lock", "update").out == "nothing changed\n"
-    assert locked.run("lock", "outdated").out == "source-two: beta 2.0 → 2.1\n"
-    value = locked.run("lock", "update", "-P", "Beta", "source-two", "--json").json
-    change = {"subject": "source-two", "what": "beta", "old": "2.0", "new": "2.1"}
+    assert locked.run("lock", "outdated").out == "source-two: beam 2.0 → 2.1\n"
+    value = locked.run("lock", "update", "-P", "Beam", "source-two", "--json").json
+    change = {"subject": "source-two", "what": "beam", "old": "2.0", "new": "2.1"}
     assert value == {
         "schema": 1,
         "changes": [change],
@@ -39,24 +39,25 @@ def test_update_shows_old_and_new(locked: Project) -> None:
     assert locked.run("lock", "outdated").out == "nothing newer\n"
 
 
-def test_a_lock_of_format_1_is_built_as_it_was_and_an_update_moves_it(locked: Project) -> None:
+@pytest.mark.parametrize("number", [1, 2])
+def test_a_lock_of_an_older_format_is_built_as_it_was_and_an_update_moves_it(number: int, locked: Project) -> None:
     path = locked.root / "lock/pylock.source-one.toml"
-    path.write_text(path.read_text().replace("format = 2", "format = 1"))
+    path.write_text(path.read_text().replace("format = 3", f"format = {number}"))
     old = locked.run("build", "source-one", "--record", "--json").json["connectors"][0]["images"]
-    assert "format = 1" in path.read_text()
+    assert f"format = {number}" in path.read_text()
     assert locked.run("lock", "update", "--check").code == 0
     assert locked.run("build", "source-one").out.count("verified") == 2
-    assert locked.run("lock", "update").out == "source-one: format 1 → 2\n"
-    assert "format = 2" in path.read_text()
+    assert locked.run("lock", "update").out == f"source-one: format {number} → 3\n"
+    assert "format = 3" in path.read_text()
     new = locked.run("build", "source-one", "--json").json["connectors"][0]["images"]
     assert {image["outcome"] for image in new} == {"new"}
     assert {image["derivation"] for image in new}.isdisjoint(image["derivation"] for image in old)
 
 
 def test_upgrade_moves_everything(locked: Project) -> None:
-    locked.index.wheel("beta", "2.1")
+    locked.index.wheel("beam", "2.1")
     locked.index.wheel("alpha", "3.0")
-    assert locked.run("lock", "update", "-U").out == "source-one: alpha 1.1 → 3.0\nsource-two: beta 2.0 → 2.1\n"
+    assert locked.run("lock", "update", "-U").out == "source-one: alpha 1.1 → 3.0\nsource-two: beam 2.0 → 2.1\n"
 
 
 def test_dry_run_writes_nothing(fresh: Project) -> None:
@@ -86,9 +87,9 @@ def test_a_tag_that_has_moved_is_shown_and_a_build_goes_on_with_the_lock(locked:
 
 def test_check_says_why_and_exits_with_1(locked: Project) -> None:
     assert locked.run("lock", "update", "--check").code == 0
-    locked.specify(SPECIFICATION.replace('["alpha"]', '["alpha", "beta"]'))
+    locked.specify(SPECIFICATION.replace('["alpha"]', '["alpha", "beam"]'))
     done = locked.run("lock", "update", "--check")
-    assert (done.code, done.out) == (1, "source-one: the requirement beta was added\n")
+    assert (done.code, done.out) == (1, "source-one: the requirement beam was added\n")
     assert done.err == "hint: run `reprobuild lock update`\n"
     assert locked.run("lock", "update", "--check", "source-two").code == 0
     told = locked.run("lock", "update", "--check", "--json")
@@ -100,7 +101,7 @@ def test_check_says_why_and_exits_with_1(locked: Project) -> None:
             {
                 "subject": "source-one",
                 "where": "lock/pylock.source-one.toml",
-                "reason": "the requirement beta was added",
+                "reason": "the requirement beam was added",
             }
         ],
     }

@@ -126,7 +126,7 @@ def test_where_to_is_specified(built: Project, place: str) -> None:
         namespace = place.rstrip("/")
         text = SPECIFICATION.replace("[tool.reprobuild]\n", f'[tool.reprobuild]\nnamespace = "{namespace}"\n')
         built.specify(
-            text.replace('requirements = ["beta"]', f'requirements = ["beta"]\nrepository = "{namespace}/other"')
+            text.replace('requirements = ["beam"]', f'requirements = ["beam"]\nrepository = "{namespace}/other"')
         )
         done = built.run("push", "--all", "--tag", "7", "--json")
         assert [one["repository"] for one in done.json["pushed"]] == [f"{namespace}/source-one", f"{namespace}/other"]

@@ -11,7 +11,7 @@ from reprobuild.store import Store
 from tests.cli.project import SPECIFICATION, Project, project
 from tests.servers import RunningRegistry
 
-_SEVERAL = SPECIFICATION.replace('requirements = ["alpha"]', 'requirements = ["alpha", "beta"]')
+_SEVERAL = SPECIFICATION.replace('requirements = ["alpha"]', 'requirements = ["alpha", "beam"]')
 """One connector has two wheels, which share a layer."""
 
 

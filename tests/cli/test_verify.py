@@ -236,7 +236,7 @@ def test_what_cannot_be_rebuilt_is_unknown(mine: Project, reference: str) -> Non
     for path in (mine.store.root / "records").rglob("*"):
         if path.is_file():
             path.unlink()
-    wheel_of(mine, "beta").unlink()
+    wheel_of(mine, "beam").unlink()
     # Another test may have placed wheels beside the locks of the project that this one is a copy of.
     shutil.rmtree(mine.root / "lock" / "wheels", ignore_errors=True)
     alpha = lock_of(mine, "source-one").read_text().partition('sha256 = "')[2][:64]

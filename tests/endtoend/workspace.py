@@ -178,7 +178,8 @@ def make_workspace(folder: Path, image: str, **environ: str) -> Workspace:
 def wheels() -> dict[str, bytes]:
     """Return what the index has, by file name: a console script, a wheel for each platform, and stand-ins for pip.
 
-    Two share a folder without a module of its own, and a file: neither Docker nor podman takes a path twice.
+    They share a folder without a module of its own, and a file: neither Docker nor podman takes a path twice in one
+    layer, which `speed` and `words` have together, by their names.
     """
     made = {f"pip-{version}-py3-none-any.whl": wheel_bytes("pip", version) for version in ("25.3", "25.4")}
     for version in ("1.0", "1.1"):
@@ -189,7 +190,8 @@ def wheels() -> dict[str, bytes]:
             "shared/words/good.txt": b"good day",
             f"greeting-{version}.dist-info/entry_points.txt": b"[console_scripts]\ngreet = greeting:main\n",
         }
-        made[f"greeting-{version}-py3-none-any.whl"] = wheel_bytes("greeting", version, requires=["speed"], files=files)
+        wheel = wheel_bytes("greeting", version, requires=["speed", "words"], files=files)
+        made[f"greeting-{version}-py3-none-any.whl"] = wheel
     for machine in ARCHITECTURES.values():
         tag = f"cp311-cp311-manylinux_2_17_{machine}"
         files = {
@@ -199,7 +201,8 @@ def wheels() -> dict[str, bytes]:
             "shared/words/fast.txt": b"quick",
         }
         made[f"speed-2.0-{tag}.whl"] = wheel_bytes("speed", "2.0", tag=tag, files=files)
-    return made
+    files = {**_SHARED, "shared/words/long.txt": b"supercalifragilistic"}
+    return made | {"words-3.0-py3-none-any.whl": wheel_bytes("words", "3.0", files=files)}
 
 
 def check_blobs(folder: Path) -> None:

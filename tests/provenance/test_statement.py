@@ -111,7 +111,7 @@ def test_what_is_said_of_the_build(derivation: Derivation) -> None:
     value = json.loads(provenance(hooked(derivation), IMAGE, builder="https://ci.example.org/images").data)
     definition, details = value["predicate"]["buildDefinition"], value["predicate"]["runDetails"]
     assert value["subject"] == [{"name": "source-demo", "digest": {"sha256": hex_of(IMAGE)}}]
-    assert definition["externalParameters"] == {"connector": "source-demo", "platform": "linux/amd64", "format": 2}
+    assert definition["externalParameters"] == {"connector": "source-demo", "platform": "linux/amd64", "format": 3}
     assert definition["internalParameters"]["derivation"] == {"sha256": hex_of(hooked(derivation).digest)}
     assert definition["internalParameters"]["secrets"] == ["TOKEN"]
     assert details["builder"]["id"] == "https://ci.example.org/images"

@@ -103,7 +103,7 @@ def test_without_a_revision_everything_is_checked(project: Project) -> None:
 
 
 def test_a_stale_lock_is_told_beside_its_file(project: Project) -> None:
-    edit(project.root / "pyproject.toml", 'requirements = ["beta"]', 'requirements = ["beta", "alpha"]')
+    edit(project.root / "pyproject.toml", 'requirements = ["beam"]', 'requirements = ["beam", "alpha"]')
     done = images(project, "--since", "HEAD", GITHUB_ACTIONS="true")
     assert done.code == 1
     assert re.search(r"^::error file=lock/pylock.source-two.toml::source-two: ", done.out, re.MULTILINE)
@@ -306,5 +306,5 @@ def test_the_pre_commit_hook_runs_where_it_should(project: Project) -> None:
     assert (program, hook["pass_filenames"], hook["language"]) == ("reprobuild", False, "python")
     command = [sys.executable, "-m", "reprobuild", *words]
     assert shell(project, *command).code == 0
-    edit(project.root / "pyproject.toml", 'requirements = ["beta"]', 'requirements = ["beta", "alpha"]')
+    edit(project.root / "pyproject.toml", 'requirements = ["beam"]', 'requirements = ["beam", "alpha"]')
     assert shell(project, *command).code == 1

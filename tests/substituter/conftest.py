@@ -30,7 +30,7 @@ from tests.cli.project import Done, Project, project
 from tests.servers import RunningRegistry
 
 NAMES = ("source-one", "source-two")
-SPECIFICATION = cli_project.SPECIFICATION.replace('requirements = ["alpha"]', 'requirements = ["alpha", "beta"]')
+SPECIFICATION = cli_project.SPECIFICATION.replace('requirements = ["alpha"]', 'requirements = ["alpha", "beam"]')
 """One connector has two wheels, which share a layer."""
 
 
