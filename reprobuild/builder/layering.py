@@ -11,7 +11,7 @@ LARGE_WHEELS = 24
 """How many wheels get a layer of their own at most: overlay stops near 127 layers, bases and hooks need some."""
 LARGE_WHEEL = 1024 * 1024
 """The size in bytes from which a wheel gets a layer of its own: few wheels hold most of the bytes."""
-GROUPS = 32
+GROUPS = 16
 """How many layers all other wheels are spread over at most, so that connectors share those in which they agree."""
 
 

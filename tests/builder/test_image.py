@@ -40,15 +40,14 @@ GOLDEN_3: dict[str, str | list[str]] = {
     "layers": [
         "sha256:2aa18bb2847d8ca325c3e7cdae783900a60a826f157701ae3f95afc3b01eaa1a",
         "sha256:33ef19c9788fbad26adb615b2d2e74748a568571afebf9c56bcaff2c351dfcdb",
-        "sha256:aacd960cab1eb5d58042907edb0b942e081b6ad543a127e7f03ba3ffc6469d48",
         "sha256:f4a6c429ae745448dbbd0f0def19da60a777433b7ca401ce3c5d19c84e86b738",
-        "sha256:8567488a9dbc35176612571635af2b83f669b971f32bff77457ff9d60d36a4cb",
+        "sha256:9fcad5c695cf80638720c885974c0654868b7ed575b000d95cccf4647cb0f347",
         "sha256:583224f462b0c8571d89e3f077ec40711f7733b04888c4dcca9ab2051e876133",
     ],
-    "config": "sha256:1f4b90c539000a982dadb596103b0cd8606b4f11126a2aefbf53adbed24e2d3e",
-    "manifest": "sha256:a7fe4ee5c38c499338634317eb9adafb536f63bf25f16b6a4d9ec095a972a0cd",
-    "derivation": "sha256:9563ee193f09d96c6dbb1151a294e4fa9a172a5bea6baf5b6cf14bd501ff8889",
-    "zstd manifest": "sha256:847a4f900fc590be4bd200dc5bebadde715f861e05b0ac86d2439a55f4e66717",
+    "config": "sha256:6b1e7e7aea883d80f774df4a97f64d015b0ec35d7c13739bb96ab9dfed8e887c",
+    "manifest": "sha256:ff75d0f52bd5afc3d710918234829dd8ec320f6d3fdd2d3ea04b4f4d8298d95c",
+    "derivation": "sha256:b970856d8e7d3a30849d1a0b2a1e238b0ac0a288dd280a6a7394105d3f67bed5",
+    "zstd manifest": "sha256:df2ee04281b8d89c2bfa2ee3d2bbeab591ba03fe178b5687650774cb27cc8580",
 }
 SHARED = {
     1: (
@@ -110,9 +109,8 @@ def test_golden_digests_of_format_3(tmp_path: Path) -> None:
     } == GOLDEN_3
     assert [entry["created_by"] for entry in config.history][2:-1] == [
         "reprobuild wheel ns_one-1.0-py3-none-any.whl",
-        "reprobuild wheel pip-25.3-py3-none-any.whl",
-        "reprobuild wheels alpha-1.0-py3-none-any.whl ns_two-1.0-py3-none-any.whl",
         "reprobuild wheel beta-1.0-py3-none-any.whl",
+        "reprobuild wheels pip-25.3-py3-none-any.whl alpha-1.0-py3-none-any.whl ns_two-1.0-py3-none-any.whl",
     ]
 
 
