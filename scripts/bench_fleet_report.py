@@ -22,14 +22,15 @@ on disk before the stopwatch starts.
 ## Time, bytes and memory
 
 {fleets}
-- **cold**: nothing is made yet. **one wheel changed**: all locks that have {changed} get another build of it; it
-  shares a layer with others, so that every image of these connectors has a new layer. **no-op**: the same build again.
+{growth}- **cold**: nothing is made yet. **one wheel changed**: all locks that have {changed} get another build of it;
+  it shares a layer with a few, so that every image of these connectors has a new one. **no-op**: the same build
+  again.
 - *Made* is what the store has grown by, in bytes of blobs: fragments of wheels, each once, and the layers that join
-  small wheels, one for each different list of them.
+  small wheels, one for each different group of them.
 - Memory is the most that the one process of reprobuild held.
 
-What grows with the number of connectors is the joining of small wheels, since no two connectors have the same list
-here: their bytes are hashed, and not compressed again. Large wheels have layers of their own, which all share.
+What grows with the number of connectors is what is an image's own: its files, config and manifest, and the layers of
+small wheels that no other connector has in the same group: these are joined of bytes that are compressed already.
 
 ## Goals
 
@@ -78,6 +79,7 @@ def page(facts: Sequence[tuple[str, str]], fleets: Sequence[Fleet], comparison: 
     return _PAGE.format(
         machine="".join(f"- {name}: {value}\n" for name, value in facts),
         fleets=_fleets(fleets),
+        growth=_growth(fleets),
         changed=fleets[-1].changed_file,
         verdicts="".join(f"- {line}\n" for line in _verdicts(fleets, comparison)),
     )
@@ -95,6 +97,19 @@ def _fleets(fleets: Sequence[Fleet]) -> str:
             sample = step.sample
             rows.append([*own, word, f"{sample.seconds:.2f} s", _size(step.made), _size(sample.memory)])
     return table(head, rows)
+
+
+def _growth(fleets: Sequence[Fleet]) -> str:
+    """Return what the first connector takes, and what each of the last ones takes on top of a smaller fleet."""
+    if len(fleets) < 2:
+        return ""
+    first, fewer, most = fleets[0], fleets[-2], fleets[-1]
+    count = most.connectors - fewer.connectors
+    seconds = (most.cold.sample.seconds - fewer.cold.sample.seconds) / count
+    made = (most.cold.made - fewer.cold.made) // count
+    start = f"- Cold, the first {first.connectors} took {first.cold.sample.seconds:.2f} s and {_size(first.cold.made)}"
+    more = f"from {fewer.connectors} to {most.connectors}, **each more took {1000 * seconds:.0f} ms and {_size(made)}**"
+    return f"{start}; {more}.\n"
 
 
 def _verdicts(fleets: Sequence[Fleet], comparison: Comparison | None) -> list[str]:

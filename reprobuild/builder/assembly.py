@@ -1,7 +1,7 @@
 """Fragments → the layers of an image, and layers → the image: what is left to do once every wheel is a fragment."""
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
@@ -51,6 +51,8 @@ def key_of(wheel: Wheel, derivation: Derivation) -> Digest:
 
 _PARSED: "WeakKeyDictionary[Store, dict[Digest, Fragment]]" = WeakKeyDictionary()
 """Records that were read before: all images of a fleet ask for the same few."""
+_SETUPS: "WeakKeyDictionary[Store, dict[Hashable, RootLayer]]" = WeakKeyDictionary()
+"""Setup layers that were made before, by all that is in them: a fleet has one or two."""
 
 
 def stored_fragment(store: Store, key: Digest) -> Fragment | None:
@@ -89,9 +91,13 @@ def keep_image(
 
 def setup_layer(derivation: Derivation, store: Store) -> NamedLayer:
     """Return the layer that makes the base ready for wheels."""
-    entries = setup_entries(derivation)
-    tar = archive(((entry, [content] if content else []) for entry, content in entries), epoch=derivation.epoch)
-    return join([make_fragment(tar, store, derivation.compression)], store, derivation.compression), "base setup"
+    entries = tuple(setup_entries(derivation))
+    made, key = _SETUPS.setdefault(store, {}), (derivation.epoch, derivation.compression, entries)
+    if (layer := made.get(key)) is None or not store.has(layer.descriptor.digest, layer.descriptor.size):
+        tar = archive(((entry, [content] if content else []) for entry, content in entries), epoch=derivation.epoch)
+        fragment = make_fragment(tar, store, derivation.compression)
+        layer = made[key] = join([fragment], store, derivation.compression)
+    return layer, "base setup"
 
 
 def wheel_layers(derivation: Derivation, store: Store) -> list[NamedLayer]:

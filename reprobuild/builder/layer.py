@@ -3,6 +3,7 @@
 import hashlib
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from weakref import WeakKeyDictionary
 
 from reprobuild.builder.compress import Compression, decompressor, end_member
 from reprobuild.builder.fragment import Fragment, parse_fragment
@@ -14,6 +15,9 @@ from reprobuild.oci.types import LAYER_GZIP, LAYER_ZSTD, Descriptor
 from reprobuild.store import Store
 
 __all__ = ["Members", "join", "known_layer", "parts_of"]
+
+_PARSED: "WeakKeyDictionary[Store, dict[Digest, RootLayer]]" = WeakKeyDictionary()
+"""Records that were read before: images of a fleet ask for the same ones."""
 
 
 class Members:
@@ -95,11 +99,11 @@ def known_layer(
     if len(fragments) == 1:
         only = fragments[0]
         return _layer(_media_type(compression), only.blob, only.size, only.diff_id)
-    if (known := store.record("layer", _key(fragments, once=once))) is not None:
-        digest, size = parse_digest(known.get("digest")), int(known.get("size", -1))
-        if store.has(digest, size):
-            return _layer(_media_type(compression), digest, size, parse_digest(known.get("diffID")))
-    return None
+    key, known = _key(fragments, once=once), _PARSED.setdefault(store, {})
+    if (layer := known.get(key)) is None and (record := store.record("layer", key)) is not None:
+        digest, size = parse_digest(record.get("digest")), int(record.get("size", -1))
+        layer = known[key] = _layer(_media_type(compression), digest, size, parse_digest(record.get("diffID")))
+    return layer if layer is not None and store.has(layer.descriptor.digest, layer.descriptor.size) else None
 
 
 def parts_of(fragments: Sequence[Fragment], store: Store, *, once: bool = False) -> tuple[Fragment, ...]:
