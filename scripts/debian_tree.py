@@ -9,7 +9,7 @@ import re
 import subprocess
 import tarfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
@@ -179,7 +179,7 @@ def _entry(path: str, member: tarfile.TarInfo, deb: Path) -> Entry:
         raise ContentError(f"{path} is neither file, link nor directory", where=deb.name)
     mode = 0o777 if kind == "symlink" else member.mode
     made = Entry(path=path, mode=mode, uid=member.uid, gid=member.gid, size=member.size, target=member.linkname)
-    return replace(made, kind=kind)  # type: ignore[arg-type]
+    return made._replace(kind=kind)  # type: ignore[arg-type]
 
 
 def _add(tree: Tree, entry: Entry, content: Content) -> None:
@@ -196,9 +196,9 @@ def _link(tree: Tree, links: Mapping[str, str]) -> None:
         entry, content = tree[target]
         names = [target, *(path for path, other in links.items() if other == target)]
         first, *others = sorted(names, key=lambda path: (not is_kept(path), path.encode()))
-        tree[first] = replace(entry, path=first), content
+        tree[first] = entry._replace(path=first), content
         for path in others:
-            tree[path] = replace(entry, path=path, kind="hardlink", target=first, size=0), b""
+            tree[path] = entry._replace(path=path, kind="hardlink", target=first, size=0), b""
 
 
 def _without_left_out(tree: Tree) -> Tree:
