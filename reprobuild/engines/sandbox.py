@@ -4,6 +4,7 @@ A program of its own, since its mounts are then its own and end with it, and sin
 enter a user namespace. Run as ``main(rootless)`` with a job on standard input; answers on standard output.
 """
 
+import gc
 import json
 import os
 import signal
@@ -35,6 +36,8 @@ READY = "ready\n"
 
 def main(*, rootless: bool) -> None:
     """Do the job on standard input, once ids are mapped."""
+    # What is made here by the ten thousand are entries of layers, and stays until the program has run.
+    gc.disable()
     signal.signal(signal.SIGTERM, _end)
     try:
         if rootless:
