@@ -161,12 +161,10 @@ def verdicts(findings: Findings) -> list[str]:
         ratio = findings.ratio(YARDSTICK, theirs, ours)
         if ratio is not None:
             lines.append(f"{what}: {ratio:.1f} times as fast; goal {goal:g}: {judged(ratio >= goal)}")
-    if (added := _added(findings)) is not None:
-        asked = f"goal at most {_HOOK_GOAL:g} s"
-        lines.append(
-            f"a hook before the installation that writes one file, cold: {added:.2f} s more; "
-            f"{asked}: {judged(added <= _HOOK_GOAL)}"
-        )
+    for place, hook in (("before", Scenario.HOOK), ("after", Scenario.HOOK_AFTER)):
+        if (added := _added(findings, hook)) is not None:
+            what = f"a hook {place} the installation that writes one file, cold: {added:.2f} s more"
+            lines.append(f"{what}; goal at most {_HOOK_GOAL:g} s: {judged(added <= _HOOK_GOAL)}")
     if findings.diff is not None:
         times = findings.diff.cold.seconds / findings.diff.reading.seconds
         asked = f"goal at most {_DIFF_GOAL:g} times"
@@ -192,9 +190,9 @@ def _times(findings: Findings) -> str:
     return table(("seconds, median (shortest to longest)", *_COLUMNS), _cells(findings, _time))
 
 
-def _added(findings: Findings) -> float | None:
-    """Return the seconds that the hook adds to a cold build, None if that was not measured."""
-    bare, hooked = (findings.results.get((OURS, case)) for case in (Scenario.WITHOUT_HOOK, Scenario.HOOK))
+def _added(findings: Findings, hook: Scenario) -> float | None:
+    """Return the seconds that *hook* adds to a cold build, None if that was not measured."""
+    bare, hooked = (findings.results.get((OURS, case)) for case in (Scenario.WITHOUT_HOOK, hook))
     return hooked.seconds - bare.seconds if bare and hooked else None
 
 
