@@ -124,7 +124,9 @@ def patched_python(root: Path, old: bytes, new: bytes) -> bytes:
 def debian_tree(layer: Path, root: Path) -> Path:
     """Unpack *layer*, which is all of a Debian, into *root*, and return that."""
     with tarfile.open(layer) as archive:
-        archive.extractall(root, filter="tar")
+        # Debian 12's own Python has no filters yet, and newer ones want one.
+        archive.extraction_filter = getattr(tarfile, "tar_filter", None)
+        archive.extractall(root)
     (root / "var/lib/dpkg/updates").mkdir(exist_ok=True)
     return root
 

@@ -113,4 +113,6 @@ def unpack(base: Path, architecture: str, folder: Path) -> None:
     (wanted,) = [one for one in index["manifests"] if one["platform"]["architecture"] == architecture]
     for layer in document(wanted["digest"])["layers"]:
         with tarfile.open(base / "blobs" / layer["digest"].replace(":", "/")) as tar:
-            tar.extractall(folder, filter="tar")
+            # Debian 12's own Python has no filters yet, and newer ones want one.
+            tar.extraction_filter = getattr(tarfile, "tar_filter", None)
+            tar.extractall(folder)
