@@ -144,8 +144,8 @@ def stalled(index: LoopbackIndex) -> Iterator[None]:
 
 MOMENTS = {
     "lock update, while wheels come": (("lock", "update"), "fetching 1 wheels: started"),
-    "fetch, while wheels come": (("fetch",), "fetching 4 wheels: started"),
-    "build, while wheels come": (("build", CONNECTOR), "fetching 4 wheels: started"),
+    "fetch, while wheels come": (("fetch",), "fetching 5 wheels: started"),
+    "build, while wheels come": (("build", CONNECTOR), "fetching 5 wheels: started"),
 }
 
 
