@@ -34,26 +34,35 @@ OTHERS = ("buildkit", "buildah")
 
 
 def measure(scratch: Path, runs: int, others: Collection[str]) -> Findings:
-    """Set everything up below *scratch*, hold the contest, and return what came of it."""
+    """Set everything up below *scratch*, hold the contests, and return what came of them.
+
+    For minutes after files were removed, ext4 looks at each of them again for every file that is made. So nothing is
+    removed on the way, and whoever removes the files of its builds comes last.
+    """
     said = facts(scratch)
     ours = _reprobuild(scratch)
     wheels = ours.fetch()
     ours.prime()
-    # Apart, and first: for a minute after others have removed their thousands of files, ext4 is slow to make new ones.
     results = dict(contest(ours.hook_cases(), runs))
     context = make_context(scratch / "context", wheels)
+    tools: list[Tool] = [ours]
+    diff = None
     with ExitStack() as stack:
-        tools: list[Tool] = [ours]
         if "buildkit" in others:
             kits = stack.enter_context(_buildkits(scratch, context))
             said.append(("Docker's storage driver", kits[0].daemon.storage_driver()))
             tools += kits
-        if "buildah" in others:
-            tools += stack.enter_context(_buildahs(scratch, context))
         results |= contest([case for tool in tools for case in tool.cases()], runs)
-        check(results)
         exports = {tool.name: _export(tool, scratch / "export") for tool in tools}
-        diff = _diff(kits[0], scratch) if "buildkit" in others else None
+        if "buildkit" in others:
+            diff = _diff(kits[0], scratch)
+    substituter = substituter_section(measure_substituter(scratch, min(runs, 3)))
+    if "buildah" in others:
+        with _buildahs(scratch, context) as pair:
+            results |= contest([case for tool in pair for case in tool.cases()], runs)
+            exports |= {tool.name: _export(tool, scratch / "export") for tool in pair}
+            tools += pair
+    check(results)
     return Findings(
         tools=[tool.name for tool in tools],
         runs=runs,
@@ -63,7 +72,7 @@ def measure(scratch: Path, runs: int, others: Collection[str]) -> Findings:
         results=results,
         exports=exports,
         diff=diff,
-        substituter=substituter_section(measure_substituter(scratch, min(runs, 3))),
+        substituter=substituter,
     )
 
 

@@ -23,7 +23,8 @@ _PAGE = """\
 Written by `scripts/bench`; what is measured here changes with the machine, so run it on yours. All builds are of
 source-notion for linux/amd64: {wheels} wheels, {wheel_size}, on this repository's base image, both on disk before
 the stopwatch starts. Nothing is resolved or downloaded. Rounds: {runs}. In each round every case has its turn, so that
-a machine that slows down slows all of them.
+a machine that slows down slows all of them; buildah's rounds come last, since it removes what it unpacked, and for
+minutes after that ext4 is slow to make files.
 
 ## Time
 
@@ -93,7 +94,9 @@ scripts/bench --help       # fewer rounds, fewer tools, another file
 
 It installs docker.io, buildah, runc and skopeo where they are missing, makes the base image and fetches the wheels.
 Daemon and stores live in a temporary folder that is removed at the end; no other Docker on the machine is touched.
-Quit what else keeps the machine busy first: the load before the first round is in the table.
+Quit what else keeps the machine busy first: the load before the first round is in the table. And wait six minutes
+after many files were removed, such as those of an earlier run: so long, ext4 looks at each of them again for every file
+that is made, which doubles the time of whatever unpacks an image.
 """
 
 

@@ -128,7 +128,7 @@ class Reprobuild:
         """Return a copy of *store* for one run of *scenario*, in the place of the one before."""
         copy = self._store(scenario)
         if copy.exists():
-            # Not removed: for a minute, ext4 looks at each removed file again for every file that is made.
+            # Not removed: see bench.measure.
             used = self.folder / "used"
             used.mkdir(exist_ok=True)
             copy.rename(used / f"{copy.name}-{len(list(used.iterdir()))}")

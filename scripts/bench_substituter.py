@@ -74,7 +74,6 @@ def measure_substituter(scratch: Path, runs: int) -> SubstituterResult:
         if "wheel" in bench.log.read_text() or bench.images("taken") != wanted:
             raise ContentError("something else was taken, or something built", where=bench.place, hint="this is a bug")
         size = sum(path.stat().st_size for path in (folder / "taken" / "blobs").rglob("*") if path.is_file())
-    shutil.rmtree(folder)
     connectors = len({name for name, _, _ in wanted})
     return SubstituterResult(
         cold=cold, taken=taken, offered=offered, connectors=connectors, images=len(wanted), size=size
@@ -95,8 +94,15 @@ class _Bench:
         """Build everything into the store of that name; *fresh*: an empty one."""
         if fresh:
             for name in (store, "uv"):
-                shutil.rmtree(self.folder / name, ignore_errors=True)
+                self._set_aside(self.folder / name)
         return timed(self._command("build", "--all", *options), self.log, self._environ(store))
+
+    def _set_aside(self, folder: Path) -> None:
+        """Have nothing at *folder*; not by removing it, since that slows down who makes files next."""
+        if folder.exists():
+            used = self.folder / "used"
+            used.mkdir(exist_ok=True)
+            folder.rename(used / f"{folder.name}-{len(list(used.iterdir()))}")
 
     def images(self, store: str) -> list[tuple[str, str, str]]:
         """Return connector, platform and digest of all images in the store of that name."""
