@@ -1,8 +1,7 @@
 """Executions, each run once: what was seen of one is remembered under its key, for every connector and every build."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,9 +12,7 @@ from reprobuild.builder.tree import Entry
 from reprobuild.canonical import Digest, canonical_json, parse_digest
 from reprobuild.engines.execution import Change, Changes, Execution, ExecutionError, Observation
 from reprobuild.engines.executor import Executor, Listener, unheard
-from reprobuild.errors import ContentError, ReprobuildError
-from reprobuild.image.index import RootLayer
-from reprobuild.oci.types import Platform
+from reprobuild.errors import ContentError
 from reprobuild.progress import Progress, Silent
 from reprobuild.store import Store
 
@@ -49,16 +46,6 @@ class Executions:
     fresh: bool = False
     origins: dict[tuple[Digest, ...], str] = field(default_factory=dict)
     _locks: dict[Digest, anyio.Lock] = field(default_factory=dict)
-    _prepared: set[tuple[Digest, ...]] = field(default_factory=set)
-
-    async def prepare(self, layers: Sequence[RootLayer], platform: Platform, *, what: str) -> None:
-        """Have the engine do once, and ahead of time, what executions on top of *layers* wait for: see `Executor`."""
-        diff_ids = tuple(layer.diff_id for layer in layers)
-        if diff_ids not in self._prepared:
-            self._prepared.add(diff_ids)
-            # Without an engine there is nothing to prepare: perhaps all that is executed is remembered.
-            with suppress(ReprobuildError):
-                await self.open().prepare(layers, platform, what=what)
 
     async def run(self, execution: Execution, *, secrets: Secrets = no_secrets) -> Observation:
         """Return what was seen of *execution*, now or before; raises what `Executor.run` does, and *secrets*."""

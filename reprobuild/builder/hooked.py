@@ -49,10 +49,8 @@ async def hooked_layers(
     before = await run.stage("pre-install", container.with_layers([setup]))
     if len(before.made) > 1:
         await to_thread.run_sync(_check_folders, before, derivation, store)
-    if made is not None and not made.is_set():
-        async with anyio.create_task_group() as group:
-            group.start_soon(run.prepare, container)
-            await made.wait()
+    if made is not None:
+        await made.wait()
     wheels = await to_thread.run_sync(wheel_layers, derivation, store)
     own = await to_thread.run_sync(connector_layer, derivation, store)
     after = await run.stage("post-install", installed(before.with_layers([*wheels, own]), derivation))
@@ -86,12 +84,6 @@ class _HookRun:
     derivation: Derivation
     store: Store
     kit: Kit
-
-    async def prepare(self, container: Container) -> None:
-        """Have the engine get ready for hooks after the installation, if there are any; *container* is the base."""
-        if any(hook.kind != "pre-install" for hook in self.derivation.hooks):
-            what = f"{self.derivation.connector}: base"
-            await self.kit.executions.prepare(container.running, self.derivation.platform, what=what)
 
     async def stage(self, stage: Stage, container: Container) -> Container:
         """Return *container* after all hooks of *stage*, which is as it was before if there are none."""

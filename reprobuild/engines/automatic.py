@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from reprobuild.engines.emulation import check_platform
@@ -10,8 +10,6 @@ from reprobuild.engines.execution import Execution, Observation
 from reprobuild.engines.executor import Executor, Listener, unheard
 from reprobuild.engines.runtimes import find_runtime
 from reprobuild.errors import MachineError
-from reprobuild.image.index import RootLayer
-from reprobuild.oci.types import Platform
 
 __all__ = ["AutomaticExecutor", "obstacle"]
 
@@ -36,16 +34,11 @@ class AutomaticExecutor:
         self._other: Executor | None = None
         self._told: set[str] = set()
 
-    async def prepare(self, layers: Sequence[RootLayer], platform: Platform, *, what: str) -> None:
-        """Prepare the embedded engine if that is going to run it: see `Executor`."""
-        if not obstacle(platform, self._environ):
-            await self._embedded.prepare(layers, platform, what=what)
-
     async def run(
         self, execution: Execution, *, secrets: Mapping[str, bytes] = {}, listener: Listener = unheard
     ) -> Observation:
         """Run *execution*: see `Executor`."""
-        reason = obstacle(execution.platform, self._environ)
+        reason = obstacle(execution, self._environ)
         if not reason:
             return await self._embedded.run(execution, secrets=secrets, listener=listener)
         if reason not in self._told:
@@ -55,13 +48,13 @@ class AutomaticExecutor:
         return await self._other.run(execution, secrets=secrets, listener=listener)
 
 
-def obstacle(wanted: Platform, environ: Mapping[str, str], proc: Path = Path("/proc")) -> str:
-    """Return why the embedded engine runs nothing of *wanted* on this machine, as far as that shows; else nothing."""
+def obstacle(execution: Execution, environ: Mapping[str, str], proc: Path = Path("/proc")) -> str:
+    """Return why the embedded engine cannot run *execution* on this machine, as far as that shows; else nothing."""
     if sys.platform != "linux":
         return "it needs Linux"
     try:
         find_runtime(environ)
-        check_platform(wanted, where=str(wanted))
+        check_platform(execution.platform, where=execution.what)
         if os.geteuid() != 0:
             from reprobuild.engines.subordinate_ids import subordinate_ids  # noqa: PLC0415 - of no use to root
 

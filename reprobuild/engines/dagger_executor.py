@@ -2,7 +2,7 @@
 
 import secrets as random
 import shutil
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from functools import partial
 from importlib.resources import files
@@ -21,8 +21,7 @@ from reprobuild.engines.execution import Execution, Observation
 from reprobuild.engines.executor import Listener, unheard
 from reprobuild.engines.output import Tail, Written
 from reprobuild.errors import MachineError, SpecificationError
-from reprobuild.image.index import RootLayer, tree_of
-from reprobuild.oci.types import Platform
+from reprobuild.image.index import tree_of
 from reprobuild.progress import Progress, Silent
 from reprobuild.store import Store, machine_errors
 
@@ -55,9 +54,6 @@ class DaggerExecutor:
     ) -> None:
         self._store, self._origins, self._progress, self._log = store, origins, progress or Silent(), log
         self.sent = self.received = 0
-
-    async def prepare(self, layers: Sequence[RootLayer], platform: Platform, *, what: str) -> None:
-        """Do nothing: the engine is elsewhere, and keeps what it was sent; see `Executor`."""
 
     async def run(
         self, execution: Execution, *, secrets: Mapping[str, bytes] = {}, listener: Listener = unheard

@@ -3,7 +3,7 @@
 import json
 import os
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from functools import partial
 from pathlib import Path
@@ -21,12 +21,9 @@ from reprobuild.engines.output import Tail, Written
 from reprobuild.engines.runtimes import find_runtime
 from reprobuild.engines.streams import Streams
 from reprobuild.engines.subordinate_ids import map_ids
-from reprobuild.engines.unpacked import is_unpacked
 from reprobuild.engines.variation import Variation
-from reprobuild.errors import MachineError, ReprobuildError
+from reprobuild.errors import MachineError
 from reprobuild.gathering import gathered
-from reprobuild.image.index import RootLayer
-from reprobuild.oci.types import Platform
 from reprobuild.store import Store
 
 __all__ = ["EmbeddedExecutor"]
@@ -62,23 +59,6 @@ class EmbeddedExecutor:
         """What of the variation could not be had on this machine, as far as is known: after a run, all of it."""
         return tuple(sorted(self._unvaried))
 
-    async def prepare(self, layers: Sequence[RootLayer], platform: Platform, *, what: str) -> None:
-        """Unpack *layers* unless they are unpacked: see `Executor`."""
-        if is_unpacked(layers, self._store):
-            return
-        nothing = Execution(what=what, platform=platform, layers=tuple(layers), argv=(), env={})
-        job = Job(
-            execution=nothing,
-            store=str(self._store.root.absolute()),
-            runtime="",
-            variation=self._variation,
-            streams=(0, 1, 2),
-            prepares=True,
-        )
-        with suppress(ReprobuildError):
-            async with _sandbox(()) as process:
-                await _answer(process, job)
-
     async def run(
         self, execution: Execution, *, secrets: Mapping[str, bytes] = {}, listener: Listener = unheard
     ) -> Observation:
@@ -106,7 +86,7 @@ class EmbeddedExecutor:
 
 
 @asynccontextmanager
-async def _sandbox(streams: Sequence[int]) -> AsyncIterator[anyio.abc.Process]:
+async def _sandbox(streams: tuple[int, int, int]) -> AsyncIterator[anyio.abc.Process]:
     """Start the program that sets a sandbox up; however the block ends, it has ended and removed what it made."""
     package = str(Path(errors.__file__).parent.parent)
     mode = "root" if os.geteuid() == 0 else "rootless"

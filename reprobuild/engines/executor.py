@@ -1,11 +1,9 @@
 """The seam that every engine is behind."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from reprobuild.engines.execution import Execution, Observation
-from reprobuild.image.index import RootLayer
-from reprobuild.oci.types import Platform
 
 __all__ = ["Executor", "Listener", "unheard"]
 
@@ -23,14 +21,6 @@ class Executor(Protocol):
     @property
     def name(self) -> str:
         """What users know the engine by: ``embedded``."""
-        ...
-
-    async def prepare(self, layers: Sequence[RootLayer], platform: Platform, *, what: str) -> None:
-        """Do ahead of time what every execution on top of *layers* waits for, with what the machine has to spare.
-
-        Never needed, and says nothing of what fails: `run` does what was not done and meets the same errors. *what* is
-        as in `Execution`. Cancelled, it removes what it left.
-        """
         ...
 
     async def run(

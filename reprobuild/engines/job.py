@@ -20,8 +20,7 @@ class Job:
     """An execution, and all that the sandbox needs to know of this machine.
 
     ``streams`` are the descriptors of the program's standard input, output and error; ``secrets`` the bytes for
-    the execution's, by name. If it only ``prepares``, the execution's layers are unpacked at a lower priority and
-    nothing is run.
+    the execution's, by name.
     """
 
     execution: Execution
@@ -30,7 +29,6 @@ class Job:
     variation: Variation
     streams: tuple[int, int, int]
     secrets: Mapping[str, bytes] = field(default_factory=dict)
-    prepares: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +53,6 @@ def job_json(job: Job) -> dict[str, Any]:
         "runtime": job.runtime,
         "variation": asdict(job.variation),
         "streams": job.streams,
-        "prepares": job.prepares,
         "secret_bytes": {name: base64.b64encode(data).decode() for name, data in job.secrets.items()},
         "execution": {
             **value,
@@ -87,7 +84,6 @@ def parse_job(value: dict[str, Any]) -> Job:
         runtime=value["runtime"],
         variation=Variation(**value["variation"]),
         streams=tuple(value["streams"]),
-        prepares=value["prepares"],
         secrets={name: base64.b64decode(data) for name, data in value["secret_bytes"].items()},
     )
 

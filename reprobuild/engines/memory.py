@@ -1,6 +1,6 @@
 """An engine for tests: programs are Python functions, root filesystems are in memory, the contract is the same."""
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
 import anyio
@@ -12,8 +12,7 @@ from reprobuild.engines.leak import LeakGuard
 from reprobuild.engines.memory_tree import MemoryFile, MemoryTree
 from reprobuild.engines.output import Tail, Written
 from reprobuild.errors import ContentError, SpecificationError
-from reprobuild.image.index import RootLayer, file_content, tree_of
-from reprobuild.oci.types import Platform
+from reprobuild.image.index import file_content, tree_of
 from reprobuild.store import Store
 
 __all__ = ["MemoryExecutor", "Program", "Running"]
@@ -47,9 +46,6 @@ class MemoryExecutor:
     def __init__(self, store: Store, programs: Mapping[str, Program]) -> None:
         self._store, self._programs = store, programs
         self.runs: list[Execution] = []
-
-    async def prepare(self, layers: Sequence[RootLayer], platform: Platform, *, what: str) -> None:
-        """Do nothing: no execution waits for another's tree; see `Executor`."""
 
     async def run(
         self, execution: Execution, *, secrets: Mapping[str, bytes] = {}, listener: Listener = unheard

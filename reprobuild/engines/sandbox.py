@@ -21,7 +21,6 @@ from reprobuild.engines.kernel import MountFlag, Namespace, end_with_parent, mou
 from reprobuild.engines.run_folder import run_folder
 from reprobuild.engines.seen import seen_changes
 from reprobuild.engines.supervised import supervised
-from reprobuild.engines.unpacked import unpacked
 from reprobuild.errors import MachineError, ReprobuildError
 from reprobuild.store import Store, machine_errors
 
@@ -31,8 +30,6 @@ _ALLOW = (
     "allow it (sysctl user.max_user_namespaces, kernel.unprivileged_userns_clone, "
     "kernel.apparmor_restrict_unprivileged_userns), or run reprobuild as root"
 )
-_LESS_URGENT = 5
-"""Added to its niceness: enough to let wheels go first, too little to wait for other programs of a busy machine."""
 READY = "ready\n"
 """Is said by who is in a user namespace and waits for ids."""
 
@@ -103,10 +100,6 @@ def _done(job: Job) -> Answer:
 
 
 def _ran(job: Job, store: Store, flavour: Flavour, folder: Path) -> Answer:
-    if job.prepares:
-        os.nice(_LESS_URGENT)
-        unpacked(job.execution.layers, store, flavour, scratch=folder, where=job.execution.what)
-        return Answer()
     with closing(Bundle(job, store, flavour, folder)) as bundle:
         return _run_in(bundle, job, store, flavour)
 

@@ -19,7 +19,7 @@ from reprobuild.engines.unpacked_layers import UnpackedLayers
 from reprobuild.image.index import RootLayer
 from reprobuild.store import CHUNK, Store, machine_errors
 
-__all__ = ["is_unpacked", "unpacked", "unpacked_file"]
+__all__ = ["unpacked", "unpacked_file"]
 
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
@@ -46,12 +46,6 @@ def unpacked(layers: Sequence[RootLayer], store: Store, flavour: Flavour, *, scr
                     locks.enter_context(_alone(folder / f"{hex_of(diff_id)}.lock"))
                 found = Unpacking(layers, store, flavour, shelf, scratch, where).done()
     return [path for path in found if path is not None]
-
-
-def is_unpacked(layers: Sequence[RootLayer], store: Store) -> bool:
-    """Say whether all *layers* are there as directories, for processes of some flavour: a store has mostly one user."""
-    folders = (path for path in (store.root / "unpacked").glob("*/") if os.access(path, os.X_OK))
-    return any(None not in UnpackedLayers(folder, store).find(layers) for folder in folders)
 
 
 def unpacked_file(layer: RootLayer, path: str, size: int, store: Store) -> Iterator[bytes]:

@@ -18,8 +18,7 @@ from reprobuild.canonical import Digest
 from reprobuild.derivation import Derivation
 from reprobuild.engines.execution import Change, Changes, Execution, Observation
 from reprobuild.engines.executor import Executor, Listener, unheard
-from reprobuild.image.index import RootLayer, tree_of
-from reprobuild.oci.types import Platform
+from reprobuild.image.index import tree_of
 from reprobuild.store import Store
 from reprobuild.verify.cause import Cause
 from reprobuild.verify.compare import compare_changes
@@ -59,10 +58,6 @@ class Recorder:
     def name(self) -> str:
         """The name of the engine behind it."""
         return self.executor.name
-
-    async def prepare(self, layers: Sequence[RootLayer], platform: Platform, *, what: str) -> None:
-        """Prepare the engine behind it."""
-        await self.executor.prepare(layers, platform, what=what)
 
     async def run(
         self, execution: Execution, *, secrets: Mapping[str, bytes] = {}, listener: Listener = unheard

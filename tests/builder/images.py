@@ -1,7 +1,6 @@
 """A small derivation with all that it needs in a store: what the tests of layers and images build."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 
 from reprobuild.builder.connector import ConnectorFile
@@ -12,7 +11,6 @@ from reprobuild.lockfile import BaseDirectory, BaseDistribution, BaseImage, Base
 from reprobuild.oci.types import CONFIG, Descriptor, ImageConfig, Manifest, Platform
 from reprobuild.store import Store
 from tests.builder.wheels import DEBIAN, make_wheel
-from tests.engines.root_filesystem import Member, folder, put_layer
 
 AMD64 = Platform(os="linux", architecture="amd64")
 ARM64 = Platform(os="linux", architecture="arm64", variant="v8")
@@ -48,21 +46,6 @@ def put_base(store: Store, platform: Platform) -> BasePlatform:
             BaseDistribution(name="other", version="1", paths=("/usr/local/lib/python3.11/dist-packages/other",)),
         ),
     )
-
-
-def put_whole_base(store: Store, base: BaseImage, *, python: str) -> BaseImage:
-    """Return *base* with a layer for each platform that is there, with a file in place of the interpreter."""
-    platforms = {}
-    for platform in (AMD64, ARM64):
-        program = Member("usr/bin/python3.11", str(platform).encode(), mode=0o755)
-        layer = put_layer(store, [folder("usr"), folder("usr/bin"), program])
-        config = ImageConfig(platform=platform, config={}, diff_ids=(layer.diff_id,), history=({},), created=None)
-        data = canonical_json(config.to_json())
-        document = Descriptor(media_type=CONFIG, digest=store.add(data), size=len(data))
-        text = canonical_json(Manifest(config=document, layers=(layer.descriptor,)).to_json())
-        known = next(iter(base.platforms.values()))
-        platforms[platform] = replace(known, manifest=store.add(text), config=document.digest, size=len(text))
-    return replace(base, python=python, platforms=platforms)
 
 
 def put_derivation(store: Store, folder: Path, *, platform: Platform = AMD64, compression: str = "gzip") -> Derivation:

@@ -26,12 +26,13 @@ from reprobuild.canonical import Digest, canonical_json
 from reprobuild.derivation import Derivation
 from reprobuild.engines.memory import MemoryExecutor, Running
 from reprobuild.errors import ContentError
-from reprobuild.lockfile import BasePlatform, Wheel
-from reprobuild.oci.types import CONFIG, Descriptor, Manifest, Platform, parse_config, parse_manifest
+from reprobuild.lockfile import BaseImage, BasePlatform, Wheel
+from reprobuild.oci.types import CONFIG, Descriptor, ImageConfig, Manifest, Platform, parse_config, parse_manifest
 from reprobuild.progress import Silent
 from reprobuild.store import Store
-from tests.builder.images import AMD64, ARM64, EPOCH, planned, put_derivation, put_wheel, put_whole_base
+from tests.builder.images import AMD64, ARM64, EPOCH, planned, put_derivation, put_wheel
 from tests.builder.wheels import DEBIAN, SITE, make_wheel, record_row
+from tests.engines.root_filesystem import Member, folder, put_layer
 
 PYTHON = ".".join(map(str, sys.version_info[:3]))
 TAG = sys.implementation.cache_tag
@@ -142,11 +143,25 @@ def compiling(store: Store, folder: Path, *, platform: Platform = AMD64, bytecod
     made = put_derivation(store, folder, platform=platform)
     return replace(
         made,
-        base=put_whole_base(store, made.base, python=PYTHON),
+        base=put_compiling_base(store, made.base),
         platform=platform,
         wheels=(*made.wheels, put_wheel(store, {"gamma/data.bin": b"no module"}, name="gamma")),
         bytecode="unchecked-hash" if bytecode else "none",
     )
+
+
+def put_compiling_base(store: Store, base: BaseImage) -> BaseImage:
+    platforms = {}
+    for platform in (AMD64, ARM64):
+        program = Member("usr/bin/python3.11", str(platform).encode(), mode=0o755)
+        layer = put_layer(store, [folder("usr"), folder("usr/bin"), program])
+        config = ImageConfig(platform=platform, config={}, diff_ids=(layer.diff_id,), history=({},), created=None)
+        data = canonical_json(config.to_json())
+        document = Descriptor(media_type=CONFIG, digest=store.add(data), size=len(data))
+        text = canonical_json(Manifest(config=document, layers=(layer.descriptor,)).to_json())
+        known = next(iter(base.platforms.values()))
+        platforms[platform] = replace(known, manifest=store.add(text), config=document.digest, size=len(text))
+    return replace(base, python=PYTHON, platforms=platforms)
 
 
 def engine(store: Store, tmp_path: Path, *, python: str = PYTHON) -> MemoryExecutor:

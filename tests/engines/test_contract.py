@@ -7,10 +7,8 @@ import pytest
 
 from reprobuild.canonical import digest_of
 from reprobuild.engines.execution import ExecutionError, Mount, Secret
-from reprobuild.image.index import RootLayer
 from reprobuild.image.tree import Node
-from reprobuild.oci.types import LAYER_TAR, Descriptor
-from tests.engines.conftest import HERE, Engine
+from tests.engines.conftest import Engine
 from tests.engines.programs import LARGE
 
 pytestmark = pytest.mark.anyio
@@ -24,16 +22,6 @@ async def test_nothing(engine: Engine) -> None:
     seen = await engine.run("nothing")
     assert engine.difference(seen) == {}
     assert (seen.stdout, seen.stderr) == ("", "")
-
-
-async def test_what_was_prepared_changes_nothing(engine: Engine) -> None:
-    await engine.executor.prepare(engine.layers, HERE, what="test: base")
-    assert engine.difference(await engine.run("nothing")) == {}
-
-
-async def test_preparing_says_nothing_of_what_fails(engine: Engine) -> None:
-    missing = Descriptor(media_type=LAYER_TAR, digest=digest_of(b"nowhere"), size=7)
-    await engine.executor.prepare([RootLayer(descriptor=missing, diff_id=missing.digest)], HERE, what="test: base")
 
 
 async def test_write(engine: Engine) -> None:

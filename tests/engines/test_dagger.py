@@ -231,16 +231,16 @@ def test_auto_uses_dagger_for_what_embedded_cannot_do_and_says_so() -> None:
 
 
 def test_auto_needs_a_runtime_and_namespaces(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert "no such program" in obstacle(ONE.platform, {"REPROBUILD_RUNTIME": "no-such-runtime"})
+    assert "no such program" in obstacle(ONE, {"REPROBUILD_RUNTIME": "no-such-runtime"})
     environ = {"PATH": os.environ["PATH"]}
     (tmp_path / "self").mkdir()
     (tmp_path / "self" / "status").write_text("Name:\tx\nCapEff:\t00000000a80425fb\n")
     monkeypatch.setattr(os, "geteuid", lambda: 0)
-    assert obstacle(ONE.platform, environ, tmp_path) == "root has not CAP_SYS_ADMIN here"
+    assert obstacle(ONE, environ, tmp_path) == "root has not CAP_SYS_ADMIN here"
     (tmp_path / "self" / "status").write_text("CapEff:\t000001ffffffffff\n")
-    assert obstacle(ONE.platform, environ, tmp_path) == ""
+    assert obstacle(ONE, environ, tmp_path) == ""
     monkeypatch.setattr(sys, "platform", "darwin")
-    assert obstacle(ONE.platform, environ) == "it needs Linux"
+    assert obstacle(ONE, environ) == "it needs Linux"
 
 
 def test_a_job_is_its_fields() -> None:

@@ -8,10 +8,8 @@ import anyio
 import pytest
 
 from reprobuild.engines.execution import ExecutionError, Mount, Secret
-from reprobuild.engines.unpacked import is_unpacked
 from reprobuild.errors import ContentError, SpecificationError
-from tests.engines.conftest import HERE, Engine
-from tests.engines.root_filesystem import Member, folder, put_layer
+from tests.engines.conftest import Engine
 
 pytestmark = pytest.mark.anyio
 
@@ -23,19 +21,6 @@ async def test_there_is_no_network(embedded: Engine) -> None:
         assert seen.stdout == "not\n"
         shared = await embedded.shell(script, network=True)
         assert shared.stdout == "reached\n"
-
-
-async def test_preparing_unpacks(embedded: Engine) -> None:
-    layer = put_layer(embedded.store, [folder("prepared"), Member("prepared/file", b"ahead of time\n")])
-    layers = (embedded.layers[0], layer)
-    assert not is_unpacked(layers, embedded.store)
-    await embedded.executor.prepare(layers, HERE, what="test: base")
-    assert is_unpacked(layers, embedded.store)
-    assert list((embedded.store.root / "sandboxes").glob("*/*")) == []
-    seen = await embedded.executor.run(
-        replace(embedded.execution("nothing"), layers=layers, argv=("cat", "/prepared/file"))
-    )
-    assert seen.stdout == "ahead of time\n"
 
 
 async def test_nothing_of_the_machine_is_seen(embedded: Engine) -> None:

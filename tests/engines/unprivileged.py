@@ -9,7 +9,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -22,8 +22,6 @@ from anyio.streams.buffered import BufferedByteReceiveStream
 from reprobuild.engines.embedded import EmbeddedExecutor
 from reprobuild.engines.execution import Execution, Observation
 from reprobuild.engines.executor import Listener, unheard
-from reprobuild.image.index import RootLayer
-from reprobuild.oci.types import Platform
 from reprobuild.store import Store
 
 ROOT = Path(__file__).parent.parent.parent
@@ -37,12 +35,6 @@ class RootlessExecutor:
 
     def __init__(self, socket: Path) -> None:
         self._socket = socket
-
-    async def prepare(self, layers: Sequence[RootLayer], platform: Platform, *, what: str) -> None:
-        execution = Execution(what=what, platform=platform, layers=tuple(layers), argv=(), env={})
-        async with await anyio.connect_unix(self._socket) as stream:
-            await _send(stream, (execution, None))
-            assert await _receive(BufferedByteReceiveStream(stream)) == ("seen", None)
 
     async def run(
         self, execution: Execution, *, secrets: Mapping[str, bytes] = {}, listener: Listener = unheard
@@ -90,11 +82,8 @@ async def serve(socket: str, store: Store) -> None:
             group.start_soon(gone)
             lines: list[str] = []
             try:
-                if secrets is None:
-                    await executor.prepare(execution.layers, execution.platform, what=execution.what)
-                    last: tuple[str, Any] = ("seen", None)
-                else:
-                    last = ("seen", await executor.run(execution, secrets=secrets, listener=lines.append))
+                seen = await executor.run(execution, secrets=secrets, listener=lines.append)
+                last: tuple[str, Any] = ("seen", seen)
             except Exception as error:
                 last = ("raised", (type(error), error.__dict__))
             for line in lines:
