@@ -117,8 +117,8 @@ class _Work:
     async def make_layers(self, derivations: Sequence[Derivation], compiled: "_Jobs", progress: Progress) -> None:
         """Make the wheel layers of *derivations*, each fragment and each layer once; *compiled* makes bytecode's.
 
-        Wheels that share a layer come first: joining them then goes on beside the large wheels, which come in the
-        order of their size so that no thread ends alone.
+        Of large wheels libraries have nearly all the work, and of small ones this interpreter, which runs one thread at
+        a time: so all threads but one begin with large wheels. What is short comes last, so that no thread ends alone.
         """
         wanted = _missing(derivations, self.store)
         shared = {group: derivation for derivation in derivations for group in _shared(derivation)}
@@ -129,15 +129,18 @@ class _Work:
         fragments += compiled
         users = _users(derivations) if self.failures is not None else {}
         calls = [(wheel, partial(self._run, work, users.get(wheel.digest, ()))) for wheel, work in fragments]
-        await _all([call for wheel, call in calls if wheel.digest in early])
+        small, large = ([call for wheel, call in calls if (wheel.digest in early) is own] for own in (True, False))
+        begun = int(self.limiter.total_tokens) - 1
+        await _all([*large[:begun], *small, *large[begun:]])
         members = dict[Compression, Members]()
         if sum(map(len, shared)) > _OFTEN * len(early):
             members = {one.compression: Members(self.store, one.compression, most=_KEPT) for one in derivations}
-        joins = [
-            partial(self._join, group, derivation, members.get(derivation.compression))
-            for group, derivation in shared.items()
-        ]
-        await _all([*joins, *(call for wheel, call in calls if wheel.digest not in early)])
+        await _all(
+            [
+                partial(self._join, group, derivation, members.get(derivation.compression))
+                for group, derivation in shared.items()
+            ]
+        )
         task.finish()
 
     async def _join(self, group: tuple[Wheel, ...], derivation: Derivation, members: Members | None) -> None:

@@ -29,9 +29,7 @@ class Site:
     @property
     def roots(self) -> tuple[str, ...]:
         """The scheme folders, relative to the image's root, longest first."""
-        paths = self.interpreter
-        found = {paths.purelib, paths.platlib, paths.scripts, paths.include, paths.data}
-        return tuple(sorted((path.strip("/") for path in found), key=lambda path: (-len(path), path)))
+        return _roots(self.interpreter)
 
     def parents(self, path: str) -> tuple[str, ...]:
         """Return the directories between *path* and the scheme folder that it is in, outermost first."""
@@ -68,6 +66,12 @@ def _site(base: BaseImage, platform: Platform) -> Site:
 def base_links(base: BaseImage, platform: Platform) -> dict[str, str]:
     """Return the base's symbolic links to directories, by path relative to the root."""
     return {path.lstrip("/"): target for path, target in sorted(base.platforms[platform].links.items())}
+
+
+@lru_cache
+def _roots(paths: Interpreter) -> tuple[str, ...]:
+    found = {paths.purelib, paths.platlib, paths.scripts, paths.include, paths.data}
+    return tuple(sorted((path.strip("/") for path in found), key=lambda path: (-len(path), path)))
 
 
 @lru_cache(maxsize=4096)

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from typing import BinaryIO, cast
 from zipfile import ZIP_DEFLATED, ZIP_STORED, BadZipFile, ZipFile, ZipInfo
 
+from deflate import DeflateError, crc32, deflate_decompress
+
 from reprobuild.builder.tree import checked_path
 from reprobuild.errors import ContentError
 
@@ -66,8 +68,6 @@ def stream_member(archive: ZipFile, path: str, name: str) -> Iterator[bytes]:
 
 def _whole(archive: ZipFile, info: ZipInfo, name: str) -> bytes:
     """Return a member in one piece: most are small, and opening a stream for each costs more than they do."""
-    from deflate import DeflateError, deflate_decompress  # noqa: PLC0415
-
     file = cast("BinaryIO", archive.fp)
     file.seek(info.header_offset)
     # Name and extra field may be longer here than in the directory; they hardly ever are.
@@ -85,7 +85,7 @@ def _whole(archive: ZipFile, info: ZipInfo, name: str) -> bytes:
         data = bytes(packed if info.compress_type == ZIP_STORED else deflate_decompress(packed, info.file_size))
     except (DeflateError, ValueError) as error:
         raise ContentError(f"{info.filename} cannot be read: {error}", where=name) from error
-    if len(data) != info.file_size or zlib.crc32(data) != info.CRC:
+    if len(data) != info.file_size or crc32(data) != info.CRC:
         raise ContentError(f"{info.filename} is damaged: its length or CRC is not the zip's", where=name)
     return data
 
