@@ -11,6 +11,7 @@ from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
+import httpcore
 import httpx
 
 import reprobuild
@@ -25,6 +26,8 @@ __all__ = ["Transport"]
 
 _MOST_REDIRECTS = 5
 _TOKEN_LIMIT = 1024 * 1024
+# httpcore reads 64 KiB at a time, and what it does besides takes longer than the bytes.
+httpcore.AsyncHTTP11Connection.READ_NUM_BYTES = 256 * 1024
 _LOOPBACK_PATTERNS = ("all://localhost", "all://127.0.0.1", "all://[::1]")
 
 
