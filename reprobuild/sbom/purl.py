@@ -11,7 +11,14 @@ __all__ = ["purl", "pypi_purl"]
 def purl(
     kind: str, name: str, version: str = "", *, namespace: str = "", qualifiers: Mapping[str, str] | None = None
 ) -> str:
-    """Return the package URL of *name*; qualifiers without a value are left out, the others sorted."""
+    """Return the package URL of *name*; qualifiers without a value are left out, the others sorted.
+
+    Slashes and white space around a name do not belong to it. There is none, an empty text, if a name is nothing else.
+    """
+    while name != (name := name.strip().strip("/")):
+        pass
+    if not name:
+        return ""
     place = "".join(f"{_quoted(part)}/" for part in namespace.split("/") if part)
     text = f"pkg:{kind}/{place}{_quoted(name)}"
     if version:

@@ -11,7 +11,7 @@ from unittest import mock
 import pytest
 from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from reprobuild.canonical import digest_of
@@ -160,6 +160,9 @@ TEXT = st.text(min_size=1, max_size=30)
 
 @settings(max_examples=40, deadline=None)
 @given(TEXT, TEXT, TEXT, TEXT, TEXT)
+@example(name="/", version="0", namespace="0", text="0", path="0")
+@example(name=" / a/", version="0", namespace="0", text="0", path="0")
+@example(name="\r", version="0", namespace="0", text="0", path="0")
 def test_whatever_an_image_says_the_document_is_valid(
     name: str, version: str, namespace: str, text: str, path: str
 ) -> None:
