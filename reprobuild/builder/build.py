@@ -79,6 +79,8 @@ async def build(
     What must be in the store, and who needs a *kit*: see `realise`. *workers*: threads at most. With *failures*, there
     is no result for connectors that are there; what fails is kept.
     """
+    if not failures and (known := finished(images, store)) is not None:
+        return known
     from reprobuild.builder.realise import realise  # noqa: PLC0415 - anyio and installer, where there is work
 
     built = await realise(images, store, progress, workers=workers, kit=kit, failures=failures)

@@ -2,11 +2,11 @@
 
 from collections.abc import Sequence
 
-from reprobuild.builder.bytecode import bytecode_key
 from reprobuild.builder.fragment import fragment_key, parse_fragment
 from reprobuild.builder.plan import PlannedImage
 from reprobuild.builder.site import site_of
 from reprobuild.canonical import Digest
+from reprobuild.derivation import Derivation
 from reprobuild.lockfile import Wheel
 from reprobuild.store import Store
 
@@ -21,10 +21,16 @@ def missing_wheels(images: Sequence[PlannedImage], store: Store) -> list[Wheel]:
             derivation, site = image.derivation, site_of(image.derivation.base, image.derivation.platform)
             for wheel in derivation.installed:
                 key = fragment_key(wheel, site, epoch=derivation.epoch, compression=derivation.compression)
-                keys = [key] if derivation.bytecode == "none" else [key, bytecode_key(wheel, derivation)]
+                keys = [key] if derivation.bytecode == "none" else [key, _bytecode_key(wheel, derivation)]
                 if not store.has(wheel.digest, wheel.size) and not all(_has_fragment(store, key) for key in keys):
                     missing[wheel.file] = wheel
     return [missing[file] for file in sorted(missing)]
+
+
+def _bytecode_key(wheel: Wheel, derivation: Derivation) -> Digest:
+    from reprobuild.builder.bytecode import bytecode_key  # noqa: PLC0415 - installer, which most builds do without
+
+    return bytecode_key(wheel, derivation)
 
 
 def _has_fragment(store: Store, key: Digest) -> bool:

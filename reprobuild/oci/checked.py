@@ -1,7 +1,7 @@
 """The check that every source's bytes go through before anybody may rely on them."""
 
 import hashlib
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Iterator
 from contextlib import aclosing
 
 from reprobuild.canonical import hex_of
@@ -51,18 +51,23 @@ async def taken_in_thread(chunks: AsyncIterator[bytes], take: Callable[[bytes], 
     """Have *take* called with *chunks* in a thread, beside what else arrives, and yield how many bytes it has taken."""
     from anyio import to_thread  # noqa: PLC0415
 
-    held, size = [], 0
+    held, size = list[bytes](), 0
     async for chunk in chunks:
         held.append(chunk)
         size += len(chunk)
         # A change of threads costs more than a packet.
         if size >= CHUNK:
-            await to_thread.run_sync(take, b"".join(held))
+            await to_thread.run_sync(_take_all, take, held)
             yield size
             held, size = [], 0
     if held:
-        await to_thread.run_sync(take, b"".join(held))
+        await to_thread.run_sync(_take_all, take, held)
         yield size
+
+
+def _take_all(take: Callable[[bytes], object], chunks: Iterable[bytes]) -> None:
+    for chunk in chunks:
+        take(chunk)
 
 
 def _wrong(message: str, where: str | None) -> ContentError:
