@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from bench_aside import set_aside
 from bench_case import Built, Case, Scenario
 from bench_context import main_file
 from bench_stopwatch import Sample, said, timed
@@ -127,11 +128,7 @@ class Reprobuild:
     def _fresh(self, store: Path, scenario: Scenario) -> Path:
         """Return a copy of *store* for one run of *scenario*, in the place of the one before."""
         copy = self._store(scenario)
-        if copy.exists():
-            # Not removed: see bench.measure.
-            used = self.folder / "used"
-            used.mkdir(exist_ok=True)
-            copy.rename(used / f"{copy.name}-{len(list(used.iterdir()))}")
+        set_aside(copy)
         _link_tree(store, copy)
         return copy
 

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
+from bench_aside import set_aside
 from bench_report import judged, megabytes, table
 from bench_stopwatch import Sample, said, timed
 
@@ -94,15 +95,8 @@ class _Bench:
         """Build everything into the store of that name; *fresh*: an empty one."""
         if fresh:
             for name in (store, "uv"):
-                self._set_aside(self.folder / name)
+                set_aside(self.folder / name)
         return timed(self._command("build", "--all", *options), self.log, self._environ(store))
-
-    def _set_aside(self, folder: Path) -> None:
-        """Have nothing at *folder*; not by removing it, since that slows down who makes files next."""
-        if folder.exists():
-            used = self.folder / "used"
-            used.mkdir(exist_ok=True)
-            folder.rename(used / f"{folder.name}-{len(list(used.iterdir()))}")
 
     def images(self, store: str) -> list[tuple[str, str, str]]:
         """Return connector, platform and digest of all images in the store of that name."""
